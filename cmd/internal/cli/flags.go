@@ -169,6 +169,13 @@ func Namespace(value *string) pflag.Value {
 	})
 }
 
+// OptionalName is the name of an API object, or nothing.
+func OptionalName(value *string) pflag.Value {
+	return Text(value, "name", "the name of an object (a DNS subdomain), or nothing", func(s string) bool {
+		return s == "" || len(validation.IsDNS1123Subdomain(s)) == 0
+	})
+}
+
 // ObjectName is the name of an API object.
 func ObjectName(value *string) pflag.Value {
 	return Text(value, "name", "the name of an object (a DNS subdomain)", func(s string) bool { return len(validation.IsDNS1123Subdomain(s)) == 0 })

@@ -53,6 +53,8 @@ type APIServer struct {
 	Told      chan corev1.Event
 	// Events are those that are listed.
 	Events []corev1.Event
+	// Sources are those of the leader, nil for none.
+	Sources state.Sources
 }
 
 // NewAPIServer has a Deployment of two pods, each of which uses 220m of the 100m that it requests, with these annotations.
@@ -236,7 +238,7 @@ func (s *APIServer) Lead(h state.Head, teller state.Teller) (port string) {
 	}
 	h.Leading, h.Identity = true, host+"_1"
 	s.Hold(h.Identity, time.Now())
-	served := httptest.NewServer(state.Handler(func() state.Head { return h }, func() state.Teller { return teller }, nil))
+	served := httptest.NewServer(state.Handler(func() state.Head { return h }, func() state.Teller { return teller }, s.Sources))
 	s.T.Cleanup(served.Close)
 	_, port, err = net.SplitHostPort(served.Listener.Addr().String())
 	if err != nil {

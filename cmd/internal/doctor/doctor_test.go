@@ -13,6 +13,7 @@ import (
 	"github.com/mini-hpa/mini-hpa/cmd/internal/clitest"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/state"
 	"github.com/mini-hpa/mini-hpa/scaler"
+	"github.com/mini-hpa/mini-hpa/scaler/sources"
 )
 
 // memory is what a leader knows.
@@ -63,28 +64,31 @@ func TestDoctor(t *testing.T) {
 			"ok   1 workload looked at; source: leader " + host + ", 0s ago"}},
 		"much is wrong": {known: sick, code: cli.ExitFailure, want: []string{
 			"ok   7 workloads looked at; source: leader " + host + ", 0s ago",
-			`FAIL default deploy/api is INVALID: no request\x1b[2J; next: mini-hpa explain -n default deploy/api`,
-			`FAIL default deploy/cart is CONFLICT: HorizontalPodAutoscaler "cart"; next: kubectl -n default get hpa`,
-			"FAIL default deploy/geo is STARVED: 5 of 8; next: mini-hpa explain -n default deploy/geo",
-			"FAIL default deploy/pay is OVERWRITTEN: by kubectl; next: mini-hpa history -n default deploy/pay",
-			"FAIL default deploy/office is LIMITED: needs 8, the max of line 1 of mini-hpa/schedule is 5; next: mini-hpa explain -n default deploy/office",
-			"FAIL default deploy/web is LIMITED: needs 8, mini-hpa/max is 5; next: kubectl -n default annotate deploy/web --overwrite mini-hpa/max=8"}},
+			`FAIL default deploy/api is INVALID: no request\x1b[2J; next: mini-hpa explain KUBECONFIG -n default deploy/api`,
+			`FAIL default deploy/cart is CONFLICT: HorizontalPodAutoscaler "cart"; next: kubectl get KUBECONFIG -n default hpa`,
+			"FAIL default deploy/geo is STARVED: 5 of 8; next: mini-hpa explain KUBECONFIG -n default deploy/geo",
+			"FAIL default deploy/pay is OVERWRITTEN: by kubectl; next: mini-hpa history KUBECONFIG -n default deploy/pay",
+			"FAIL default deploy/office is LIMITED: needs 8, the max of line 1 of mini-hpa/schedule is 5; next: mini-hpa explain KUBECONFIG -n default deploy/office",
+			"FAIL default deploy/web is LIMITED: needs 8, mini-hpa/max is 5; next: kubectl annotate KUBECONFIG -n default deploy/web --overwrite mini-hpa/max=8"}},
 		"rights that a user lacks": {forbidden: "admissionregistration.k8s.io/v1/validatingwebhookconfigurations", args: []string{"--webhook-configuration=mini-hpa"}, code: cli.ExitFailure,
 			want: []string{`skip ValidatingWebhookConfiguration "mini-hpa": `}},
-		"no metrics API": {forbidden: "metrics.k8s.io", code: cli.ExitFailure, want: []string{"FAIL the metrics API answers: "}},
+		"samples that a user may not list":     {forbidden: "metrics.k8s.io", want: []string{"skip the metrics API answers: "}},
+		"a name of no webhook":                 {args: []string{"--webhook-configuration=a b"}, code: cli.ExitUsage},
+		"a service account with its namespace": {args: []string{"--service-account=mini-hpa/mini-hpa"}, code: cli.ExitUsage},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := clitest.NewAPIServer(t, nil)
 			server.Forbidden = c.forbidden
 			port := server.Lead(state.Head{Time: time.Now()}, c.known)
-			args := append([]string{"--kubeconfig", server.Kubeconfig(), "--controller=default/mini-hpa", "--state-port=" + port, "--service-account=", "--webhook-configuration="}, c.args...)
+			kubeconfig := server.Kubeconfig()
+			args := append([]string{"--kubeconfig", kubeconfig, "--controller=default/mini-hpa", "--state-port=" + port, "--service-account=", "--webhook-configuration="}, c.args...)
 			code, stdout, stderr := clitest.Call(t, Command(), args...)
 			if code != c.code || strings.Contains(stdout+stderr, "\x1b") {
 				t.Errorf("exit code %d, want %d\n%s%s", code, c.code, stdout, stderr)
 			}
 			var got []string
 			for line := range strings.Lines(stdout) {
-				line = strings.TrimSuffix(line, "\n")
+				line = strings.ReplaceAll(strings.TrimSuffix(line, "\n"), "--kubeconfig="+kubeconfig, "KUBECONFIG")
 				for _, want := range c.want {
 					if line == want || strings.HasSuffix(want, ": ") && strings.HasPrefix(line, want) {
 						got = append(got, want)
@@ -95,5 +99,23 @@ func TestDoctor(t *testing.T) {
 				t.Errorf("(-want +got):\n%s\n%s%s", diff, stdout, stderr)
 			}
 		})
+	}
+}
+
+// silent is a source that does not answer.
+type silent struct{}
+
+func (silent) Status() ([]sources.Status, string) {
+	return []sources.Status{{Name: "queue", Failure: "it is silent"}}, ""
+}
+
+// TestDoctorAsksForSources at the port that it is given.
+func TestDoctorAsksForSources(t *testing.T) {
+	server := clitest.NewAPIServer(t, nil)
+	server.Sources = silent{}
+	port := server.Lead(state.Head{Time: time.Now()}, memory{})
+	code, stdout, stderr := clitest.Call(t, Command(), "--kubeconfig", server.Kubeconfig(), "--controller=default/mini-hpa", "--state-port="+port, "--webhook-configuration=")
+	if code != cli.ExitFailure || !strings.Contains(stdout, `FAIL source "queue": it is silent`) {
+		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
 	}
 }

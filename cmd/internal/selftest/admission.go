@@ -71,7 +71,7 @@ func replicaSet(d *appsv1.Deployment) attempt {
 
 func (t *tester) checkAdmitted(ctx context.Context, claim string, a attempt) {
 	if err := t.tryOut(ctx, a); err != nil {
-		t.fail(claim, err.Error(), a.adviceAfter(err))
+		t.refused(claim, a, err)
 		return
 	}
 	t.ok(claim, "as a dry run in namespace "+cli.Quote(t.namespace))
@@ -88,7 +88,7 @@ func (t *tester) checkRefusal(ctx context.Context, a attempt, hooks []admissionv
 	case err == nil && told >= 0: // a LimitRange supplies the request, or might
 		t.ok(claim, "the webhook was asked, and warns only: "+t.said.texts[told])
 	case err != nil:
-		t.fail(claim, err.Error(), a.adviceAfter(err))
+		t.refused(claim, a, err)
 	case leavesOut(hooks, t.namespace):
 		t.fail(claim, fmt.Sprintf("it was admitted, because the webhook's namespaceSelector leaves out namespace %s", cli.Quote(t.namespace)),
 			"name another one with --namespace")
@@ -103,8 +103,17 @@ func (t *tester) tryOut(ctx context.Context, a attempt) error {
 	return a.create(ctx, t.create.AppsV1(), t.namespace, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 }
 
-// adviceAfter is what to do where a workload was refused that should not have been, or not by whom it should have been.
-func (a attempt) adviceAfter(err error) string {
+// refused tells of a workload that was refused and should not have been, or not by whom it should have been.
+func (t *tester) refused(claim string, a attempt, err error) {
+	if strings.Contains(err.Error(), "cannot create resource") && apierrors.IsForbidden(err) { // the words of its authorizer
+		t.lack(claim, err.Error(), fmt.Sprintf("verb %q on %s there", "create", a.resource))
+		return
+	}
+	t.fail(claim, err.Error(), adviceAfter(err))
+}
+
+// adviceAfter is what to do then.
+func adviceAfter(err error) string {
 	status := apierrors.APIStatus(nil)
 	switch {
 	case !errors.As(err, &status):
@@ -113,8 +122,6 @@ func (a attempt) adviceAfter(err error) string {
 		return "name a namespace that exists with --namespace"
 	case strings.Contains(err.Error(), "failed calling webhook"):
 		return unreached
-	case strings.Contains(err.Error(), "cannot create resource"): // the words of its authorizer
-		return fmt.Sprintf("grant verb %q on %s there to whoever runs this test", "create", a.resource)
 	}
 	return "if something else than mini-hpa refused it, name a namespace with --namespace where it does not"
 }

@@ -349,7 +349,7 @@ func TestSelftest(t *testing.T) {
 				in.metrics = failure(403, metav1.StatusReasonForbidden, "pods is forbidden\x1b[31m")
 			},
 			want: whole(map[int]string{0: `FAIL the metrics API answers: cannot list pod metrics: grant verb "list" on resource "pods" of API group "metrics.k8s.io"; ` +
-				`the API server says "pods is forbidden\x1b[31m"` + metricsAdvice})},
+				`the API server says "pods is forbidden\x1b[31m"; grant it in namespace "mini-hpa" to whoever runs this test`})},
 		"nobody has written the caBundle of a Service": {failed: "1 of 10",
 			prepare: func(in *installation) { in.byService(); in.configuration.Webhooks[0].ClientConfig.CABundle = nil },
 			want:    whole(map[int]string{1: certificate + "its caBundle (0 bytes) holds no certificate" + writes})},

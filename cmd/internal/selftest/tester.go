@@ -32,6 +32,7 @@ type task struct {
 	lease, secret      string
 	sources            string // the administrator's file; empty if none is given
 	port               int    // where the controller can be asked, on the loopback of its pod
+	lenient            bool   // what whoever runs it lacks the rights to check is a skip
 }
 
 // home is where pods should have samples: where mini-hpa's own run, if that is known.
@@ -100,6 +101,15 @@ func (r *tally) fail(claim, seen, advice string) {
 	r.all++
 	r.failed++
 	r.line("FAIL", "%s: %s; %s", claim, strings.TrimSpace(seen), advice)
+}
+
+// lack says that whoever runs this lacks a right, and which. That is a failure for the cluster's administrator, and a skip for anybody else.
+func (t *tester) lack(claim, seen, grant string) {
+	if grant = "grant " + grant + " to whoever runs this test"; t.lenient {
+		t.skip(claim, strings.TrimSpace(seen)+"; "+grant)
+		return
+	}
+	t.fail(claim, seen, grant)
 }
 
 // skip says why something was not tested.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
@@ -13,7 +14,7 @@ import (
 	"github.com/mini-hpa/mini-hpa/scaler/trace"
 )
 
-// recorded is the last decision of a trace, or the last one before a moment. What the controller remembered then is made again by what the trace has before.
+// recorded is the last decision of a trace, or the last one before a moment. What the object does not say may be anything. What the controller remembered then is made again by what the trace has before.
 func recorded(path string, d cli.DecisionFlags, o object, at time.Time) (Answer, error) {
 	in, err := os.Open(path)
 	if err != nil {
@@ -25,7 +26,7 @@ func recorded(path string, d cli.DecisionFlags, o object, at time.Time) (Answer,
 		return Answer{}, cli.Unreadable(fmt.Errorf("cannot read the trace %s: %w", cli.Quote(path), err))
 	}
 	w := r.Workload()
-	if o.name != "" && o.name != w.Name {
+	if resource, _, _ := strings.Cut(w.Key.String(), "/"); o.name != "" && (o.name != w.Name || o.resource.String() != resource) || o.namespace != "" && w.Namespace != "" && o.namespace != w.Namespace {
 		return Answer{}, fmt.Errorf("the trace %s is of %s", cli.Quote(path), w.Title())
 	}
 	policy := scaler.PolicyOf(w.Annotations, d.Defaults, d.Rules)

@@ -56,6 +56,9 @@ func TestATraceIsExplained(t *testing.T) {
 		"the last":     {[]string{"deploy/load"}, cli.ExitOK, "deployment default/load: "},
 		"before it":    {[]string{"--at=1999-12-31T00:00:00Z"}, cli.ExitFailure, "begins after 1999-12-31"},
 		"of another":   {[]string{"web"}, cli.ExitFailure, "is of deployment default/load\n"},
+		"another kind": {[]string{"sts/load"}, cli.ExitFailure, "is of deployment default/load\n"},
+		"elsewhere":    {[]string{"deploy/load", "-n=shop"}, cli.ExitFailure, "is of deployment default/load\n"},
+		"and there":    {[]string{"deploy/load", "-n=default"}, cli.ExitOK, "deployment default/load: "},
 		"as JSON":      {[]string{"-o=json", "--at=2000-01-01T00:12:20Z"}, cli.ExitOK, `"desired": 6`},
 		"watched":      {[]string{"-w"}, cli.ExitUsage, "--watch is about what happens now"},
 		"not a time":   {[]string{"--at=noon"}, cli.ExitUsage, `invalid value "noon" for --at: want a time such as`},
@@ -89,6 +92,7 @@ func TestTheLeaderIsAskedOfThePast(t *testing.T) {
 	}{
 		"between two": {[]string{"--at=150s"}, cli.ExitOK, " 8 replicas\n", 6},
 		"now":         {[]string{"--at=0s"}, cli.ExitOK, " 10 replicas\n", 5},
+		"to come":     {[]string{"--at=2126-01-01T00:00:00Z"}, cli.ExitUsage, `invalid value "2126-01-01T00:00:00Z" for --at: that is still to come`, 0},
 		"early":       {[]string{"--at=11m"}, cli.ExitFailure, "the controller remembers nothing of deployment default/web that was before ", 0},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -109,7 +109,11 @@ func (e *task) Run(ctx context.Context, args []string, s cli.Streams) error {
 	if e.watch && (e.trace != "" || !at.IsZero()) {
 		return cli.Usagef("--watch is about what happens now; it does not go with --at and --trace")
 	}
+	if now := time.Now(); e.trace == "" && at.After(now) {
+		return cli.Usagef("invalid value %s for --at: that is still to come, in %s", cli.Quote(e.at.text), at.Sub(now).Round(time.Second))
+	}
 	if e.trace != "" {
+		o.namespace = e.namespace
 		a, err := recorded(e.trace, e.decision, o, at)
 		if err != nil {
 			return err
@@ -139,6 +143,7 @@ func (e *task) show(ctx context.Context, s cli.Streams, t cluster.Target, o obje
 	found := &leader.Leader{}
 	defer func() { found.Close() }()
 	for said := ""; ; {
+		began := time.Now()
 		if found.Head == nil { // somebody may lead now
 			found.Close()
 			found = e.leader.Find(ctx, t.Config)
@@ -163,18 +168,18 @@ func (e *task) show(ctx context.Context, s cli.Streams, t cluster.Target, o obje
 				return err
 			}
 		}
-		if said = gist; !e.watch || !pause(ctx) {
+		if said = gist; !e.watch || !pause(ctx, cluster.Pause(found.Head != nil, time.Since(began))) {
 			return nil
 		}
 	}
 }
 
 // pause waits before it is asked again; false if ctx has ended.
-func pause(ctx context.Context) bool {
+func pause(ctx context.Context, d time.Duration) bool {
 	select {
 	case <-ctx.Done():
 		return false
-	case <-time.After(2 * time.Second):
+	case <-time.After(d):
 		return true
 	}
 }

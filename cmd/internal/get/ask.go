@@ -41,6 +41,7 @@ func (a *Asker) Close() {
 
 // Ask asks the leader, and computes where that cannot be. One goroutine may ask at a time.
 func (a *Asker) Ask(ctx context.Context) (*Fleet, error) {
+	began := time.Now()
 	if a.leads == nil || a.leads.Head == nil {
 		a.leads = a.leader.Find(ctx, a.target.Config)
 	}
@@ -62,6 +63,7 @@ func (a *Asker) Ask(ctx context.Context) (*Fleet, error) {
 		return nil, err
 	}
 	sortItems(f.Items, a.sortBy)
+	f.took = time.Since(began)
 	return f, nil
 }
 
@@ -88,7 +90,8 @@ func (a *Asker) told(ctx context.Context) (*Fleet, error) {
 	if newest.IsZero() {
 		newest = head.Time
 	}
-	return &Fleet{Source: a.leads.Source(head.Time.Sub(newest)), Leader: a.leads.Pod(), MetricsTaken: head.Newest, Time: head.Time, Items: items, leads: "leader " + a.leads.Pod()}, nil
+	return &Fleet{Source: a.leads.Source(head.Time.Sub(newest)), Leader: a.leads.Pod(), MetricsTaken: head.Newest, Time: head.Time, Items: items, leads: "leader " + a.leads.Pod(),
+		period: head.Defaults.SyncPeriod}, nil
 }
 
 // computed is what the controller would see, and decide without what it remembers.
@@ -98,7 +101,7 @@ func (a *Asker) computed(ctx context.Context) (*Fleet, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &Fleet{Source: a.leads.Source(0), MetricsTaken: taken, Time: time.Now(), Items: items, leads: "the leader is not known to you"}
+	f := &Fleet{Source: a.leads.Source(0), MetricsTaken: taken, Time: time.Now(), Items: items, leads: "the leader is not known to you", period: a.decision.Defaults.SyncPeriod}
 	switch {
 	case a.leads.Vacant:
 		f.leads = a.leads.Vacancy()
@@ -175,7 +178,7 @@ func (a *Asker) follow(ctx context.Context, w io.Writer, f *Fleet) error {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-time.After(pace):
+		case <-time.After(cluster.Pause(a.leads.Head != nil, f.took)):
 		}
 		next, err := a.Ask(ctx)
 		switch {
@@ -196,7 +199,7 @@ func (a *Asker) follow(ctx context.Context, w io.Writer, f *Fleet) error {
 				changed = append(changed, next.Items[i])
 			}
 		}
-		before = now
+		before, f = now, next
 		if err := next.writeRows(w, changed, a.output == "wide", a.all, false); err != nil {
 			return err
 		}
@@ -213,6 +216,3 @@ func gist(s *scaler.Status) string {
 	}
 	return fmt.Sprint(targets(s), s.State, s.Replicas, s.Ready, number(s.Wants), number(s.Min), number(s.Max), scaledAt(s))
 }
-
-// pace is how long a watch waits before it asks again.
-const pace = 2 * time.Second

@@ -30,6 +30,8 @@ type Fleet struct {
 	Time         time.Time       `json:"time"`
 	Items        []scaler.Status `json:"items"`
 	leads        string          // the end of the footer
+	// period is the sync period of workloads without one of their own, took how long the look took.
+	period, took time.Duration
 }
 
 // column is one of the table.

@@ -17,12 +17,13 @@ import (
 
 const aboutWait = `Waits until each of the workloads stands as --for says, for pipelines: the exit code is 0 if they do, and 1 if they do not in time, with how they stand instead.
 
-    active      mini-hpa scales it: it has decided on it since the wait began, on metrics that it knows. In mode observe it decides, too
+    active      mini-hpa scales it: it decides on it now, on metrics that it knows. In mode observe it decides, too
     settled     it is active, has the replicas that its metrics ask for, within the bounds, and all of them are ready
     replicas=N  it has N replicas, and all of them are ready
 
 The controller that leads is asked, as get does; where it cannot be asked the same is computed here. If nobody leads, nothing is active. A workload that is not
-there yet, or not known to the controller yet, is waited for.`
+there yet, or not known to the controller yet, is waited for. What was decided longer than a sync period (15s, if the controller is not told otherwise) before
+the wait began does not count, but with --timeout=0s, which looks once: then the last decision does.`
 
 // WaitCommand is the row of the table of commands.
 func WaitCommand() cli.Command {
@@ -83,32 +84,51 @@ func (t *waiting) Run(ctx context.Context, args []string, s cli.Streams) error {
 // until asks until all workloads stand as they should, and says how each does. The error says how they stand instead.
 func (t *waiting) until(ctx context.Context, a *Asker, workloads []cli.Workload) ([]string, error) {
 	deadline := time.Now().Add(t.timeout)
+	within, cancel := context.WithDeadline(ctx, deadline)
+	if t.timeout == 0 { // even one look takes its time
+		within, cancel = context.WithTimeout(ctx, oneLook)
+	}
+	defer cancel()
 	var began time.Time
+	var instead error
 	for {
-		f, err := a.Ask(ctx)
+		f, err := a.Ask(within)
 		switch {
 		case ctx.Err() != nil:
 			return nil, fmt.Errorf("was told to end before that: %w", context.Cause(ctx))
 		case err != nil && forbidden(err):
 			return nil, err
 		case err == nil:
-			if began.IsZero() {
-				began = f.Time
+			if began.IsZero() && t.timeout > 0 {
+				began = f.Time.Add(-f.period * 5 / 4) // what of the last period counts, or no workload would have settled for most of the time; periods are up to a tenth longer
 			}
 			var reached []string
-			if reached, err = t.goal.all(f, workloads, began); err == nil {
+			if reached, instead = t.goal.all(f, workloads, began); instead == nil {
 				return reached, nil
 			}
+		case instead == nil || within.Err() == nil: // how they stood tells more than that the time was up within a look
+			instead = err
 		}
-		if time.Now().Add(pace).After(deadline) {
-			return nil, fmt.Errorf("not within %s: %w", cli.Short(t.timeout), err)
+		pause := again
+		if f != nil {
+			pause = max(pause, 3*f.took)
+		}
+		if time.Now().Add(pause).After(deadline) {
+			return nil, fmt.Errorf("not within %s: %w", cli.Short(t.timeout), instead)
 		}
 		select {
 		case <-ctx.Done():
-		case <-time.After(pace):
+		case <-time.After(pause):
 		}
 	}
 }
+
+const (
+	// again is how long it takes until it is looked again, at least.
+	again = 2 * time.Second
+	// oneLook is how long the only look may take that --timeout=0s has.
+	oneLook = time.Minute
+)
 
 // Words of goals.
 const (
@@ -154,6 +174,9 @@ func (g goal) all(f *Fleet, workloads []cli.Workload, began time.Time) ([]string
 			if s.Why != "" {
 				stands += ": " + s.Why
 			}
+			if g.reached(s, time.Time{}) {
+				stands += fmt.Sprintf("; nothing has been decided since the wait began, the last decision is %s old", f.Time.Sub(s.Decided).Truncate(time.Second))
+			}
 			return nil, fmt.Errorf("%s", stands)
 		}
 		reached = append(reached, stands)
@@ -171,7 +194,7 @@ func (f *Fleet) find(w cli.Workload) *scaler.Status {
 	return nil
 }
 
-// reached says whether a workload stands so, by what was decided since the wait began.
+// reached says whether a workload stands so, by what was not decided before a moment.
 func (g goal) reached(s *scaler.Status, began time.Time) bool {
 	allReady := s.Ready == s.Replicas
 	switch g.word {

@@ -1,6 +1,8 @@
 package get
 
 import (
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -22,16 +24,16 @@ func TestGoals(t *testing.T) {
 		status                    scaler.Status
 		active, settled, replicas bool
 	}{
-		"it has what it wants":                   {of(scaler.StateOK, 2, 2, 2, 0), true, true, true},
-		"what was decided before the wait began": {of(scaler.StateOK, 2, 2, 2, time.Second), false, false, true},
-		"it wants more than it may have":         {of(scaler.StateLimited, 5, 5, 8, 0), true, true, false},
-		"it wants less than it must have":        {of(scaler.StateOK, 1, 1, 0, 0), true, true, false},
-		"pods are not ready":                     {of(scaler.StateStarved, 2, 1, 2, 0), true, false, false},
-		"a window holds it":                      {of(scaler.StateHolding, 2, 2, 1, 0), true, false, true},
-		"it sleeps, and min is 1 by day":         {of(scaler.StateAsleep, 0, 0, 0, 0), true, false, false},
-		"observed, and it would change":          {of(scaler.StateObserve, 2, 2, 3, 0), true, false, true},
-		"nobody leads":                           {of(scaler.StateDown, 2, 2, 2, 0), false, false, true},
-		"paused":                                 {undecided, false, false, true},
+		"it has what it wants":            {of(scaler.StateOK, 2, 2, 2, 0), true, true, true},
+		"what was decided before that":    {of(scaler.StateOK, 2, 2, 2, time.Second), false, false, true},
+		"it wants more than it may have":  {of(scaler.StateLimited, 5, 5, 8, 0), true, true, false},
+		"it wants less than it must have": {of(scaler.StateOK, 1, 1, 0, 0), true, true, false},
+		"pods are not ready":              {of(scaler.StateStarved, 2, 1, 2, 0), true, false, false},
+		"a window holds it":               {of(scaler.StateHolding, 2, 2, 1, 0), true, false, true},
+		"it sleeps, and min is 1 by day":  {of(scaler.StateAsleep, 0, 0, 0, 0), true, false, false},
+		"observed, and it would change":   {of(scaler.StateObserve, 2, 2, 3, 0), true, false, true},
+		"nobody leads":                    {of(scaler.StateDown, 2, 2, 2, 0), false, false, true},
+		"paused":                          {undecided, false, false, true},
 	} {
 		got := [3]bool{goal{word: goalActive}.reached(&c.status, noon), goal{word: goalSettled}.reached(&c.status, noon), goal{goalReplicas, 2}.reached(&c.status, noon)}
 		if want := [3]bool{c.active, c.settled, c.replicas}; got != want {
@@ -44,11 +46,13 @@ func TestWait(t *testing.T) {
 	server := clitest.NewAPIServer(t, nil)
 	decided := func(name string, replicas, ready int32) scaler.Status {
 		return scaler.Status{Kind: "Deployment", Group: "apps", Namespace: "shop", Name: name, State: scaler.StateOK, Replicas: replicas, Ready: ready, Wants: &replicas,
-			Min: new(int32(1)), Max: new(int32(5)), Decided: noon}
+			Min: new(int32(1)), Max: new(int32(5)), Decided: noon.Add(-5 * time.Second)}
 	}
 	starved := decided("geo", 5, 3)
 	starved.State, starved.Why = scaler.StateStarved, "2 of 5 replicas do not come\x1b[2J"
-	port := server.Lead(state.Head{Time: noon}, memory{decided("web", 2, 2), starved})
+	stale := decided("old", 2, 2)
+	stale.Decided = noon.Add(-time.Minute)
+	port := server.Lead(state.Head{Time: noon, Defaults: annotations.DefaultDefaults()}, memory{decided("web", 2, 2), starved, stale})
 	for name, c := range map[string]struct {
 		args []string
 		code int
@@ -57,6 +61,9 @@ func TestWait(t *testing.T) {
 		"settled":              {[]string{"deploy/web"}, cli.ExitOK, "deployments.apps/web is OK with 2 replicas, 2 ready\n"},
 		"active":               {[]string{"deploy", "web", "geo", "--for=active"}, cli.ExitOK, "deployments.apps/geo is STARVED with 5 replicas, 3 ready\n"},
 		"replicas":             {[]string{"web", "--for=replicas=2"}, cli.ExitOK, "with 2 replicas, 2 ready\n"},
+		"in a short time":      {[]string{"web", "--timeout=1s"}, cli.ExitOK, "deployments.apps/web is OK with 2 replicas, 2 ready\n"},
+		"decided long ago":     {[]string{"old"}, cli.ExitOK, "deployments.apps/old is OK with 2 replicas, 2 ready\n"},
+		"not decided since":    {[]string{"old", "--timeout=1s"}, cli.ExitFailure, "not within 1s: deployments.apps/old is OK with 2 replicas, 2 ready; nothing has been decided since the wait began, the last decision is 1m0s old\n"},
 		"not in time":          {[]string{"web", "geo"}, cli.ExitFailure, `mini-hpa wait: not within 0s: deployments.apps/geo is STARVED with 5 replicas, 3 ready: 2 of 5 replicas do not come\x1b[2J` + "\n"},
 		"not there":            {[]string{"sts/web"}, cli.ExitFailure, "statefulsets.apps/web is not scaled by mini-hpa, or is not there\n"},
 		"no such goal":         {[]string{"web", "--for=replicas"}, cli.ExitUsage, `invalid value "replicas" for --for: want active, settled or replicas=N`},
@@ -65,11 +72,24 @@ func TestWait(t *testing.T) {
 		"no kind of workloads": {[]string{"pod/web"}, cli.ExitUsage, `no kind that mini-hpa scales is called "pod"`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			code, stdout, stderr := clitest.Call(t, WaitCommand(), append(c.args, "-n=shop", "--timeout=0s", "--kubeconfig", server.Kubeconfig(), "--controller=default/mini-hpa", "--state-port="+port)...)
+			code, stdout, stderr := clitest.Call(t, WaitCommand(), append([]string{"-n=shop", "--timeout=0s", "--kubeconfig", server.Kubeconfig(), "--controller=default/mini-hpa", "--state-port=" + port}, c.args...)...)
 			if code != c.code || !strings.Contains(stdout+stderr, c.want) || strings.Contains(stdout+stderr, "\x1b") {
 				t.Errorf("exit code %d, want %d and %q\n%s%s", code, c.code, c.want, stdout, stderr)
 			}
 		})
+	}
+}
+
+// TestWaitIsBoundByItsTimeout where nobody answers a look.
+func TestWaitIsBoundByItsTimeout(t *testing.T) {
+	silent := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+	t.Cleanup(silent.Close)
+	server := clitest.NewAPIServer(t, nil)
+	server.URL = silent.URL
+	began := time.Now()
+	code, stdout, stderr := clitest.Call(t, WaitCommand(), "web", "--timeout=1s", "--kubeconfig", server.Kubeconfig())
+	if took := time.Since(began); code != cli.ExitFailure || took > 5*time.Second || !strings.Contains(stderr, "not within 1s: ") {
+		t.Errorf("exit code %d after %s\n%s%s", code, took, stdout, stderr)
 	}
 }
 

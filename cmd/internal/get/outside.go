@@ -111,7 +111,10 @@ func (o *outside) decide(ctx context.Context, api cluster.Clients, set *informer
 			return nil, err
 		}
 		status, err := o.status(ctx, observer, set, w)
-		if err != nil {
+		switch {
+		case err != nil && ctx.Err() == nil && set.Workload(key) == nil:
+			continue // it has gone since
+		case err != nil:
 			return nil, err
 		}
 		items = append(items, status)

@@ -50,6 +50,8 @@ type cluster struct {
 	running int32
 	// unscheduled is what the scheduler says of all pods but the first; "" if they run. They have waited since noon.
 	unscheduled string
+	// nowhere says that the first waits, too.
+	nowhere bool
 	// created is the pods' creation, where it differs from their start.
 	created    time.Time
 	samplesErr error
@@ -155,7 +157,7 @@ func (c *cluster) Pods(w *annotations.Workload) []*podspec.Pod {
 		if c.unrequested {
 			made[i].Spec.Containers[0].Resources = corev1.ResourceRequirements{}
 		}
-		if c.unscheduled != "" && i > 0 {
+		if c.unscheduled != "" && (i > 0 || c.nowhere) {
 			made[i].Phase, made[i].Started, made[i].Ready = corev1.PodPending, time.Time{}, podspec.Condition{}
 			made[i].Scheduled, made[i].Unscheduled = podspec.Condition{Status: corev1.ConditionFalse, Since: noon}, c.unscheduled
 		}

@@ -1,6 +1,7 @@
 package scaler
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -76,4 +77,19 @@ func TestPodsThatNoNodeTakes(t *testing.T) {
 		wantEvents(`Warning ReplicasNotComing 19 of 20 replicas do not come, because no node takes their pods: "0/3 nodes are available: 3 Insufficient cpu.\n\x1b[31m"`)
 	c.unscheduled = ""
 	c.reconcile(tick).wantEvents()
+}
+
+// TestWhoHasNobodyIsStarved and not blind: that nobody is measured comes of it. Another metric that fails is another matter.
+func TestWhoHasNobodyIsStarved(t *testing.T) {
+	c := newCluster(t, selected())
+	c.milliCPU, c.unscheduled, c.nowhere = -1, "0/3 nodes are available", true
+	c.reconcile(2 * time.Minute).reconcile(tick)
+	if got, want := c.row(), `STARVED | - | 1 of 1 replicas do not come, because no node takes their pods: "0/3 nodes are available"`; !strings.Contains(got, want) {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	c.samplesErr = errors.New("the metrics API is away")
+	c.reconcile(tick)
+	if got := c.row(); !strings.Contains(got, "BLIND | - | the metrics API is away") {
+		t.Errorf("got  %s", got)
+	}
 }

@@ -232,12 +232,28 @@ func (p *standpoint) blind() (string, bool) {
 	if p.decision == nil {
 		return "", false
 	}
+	nobody := p.hasNobody()
 	for i := range p.decision.Metrics {
-		if m := &p.decision.Metrics[i]; eventOf(*m, false) != "" {
+		m := &p.decision.Metrics[i]
+		if nobody && m.Failed && m.Failure.Reason == recommend.ReasonNoSamples && isUsage(m.Type) {
+			continue // it is starved, and that is what comes of it
+		}
+		if eventOf(*m, false) != "" {
 			return m.Failure.Detail, true
 		}
 	}
 	return "", false
+}
+
+// hasNobody says whether it is starved so much that there is no pod that could be measured.
+func (p *standpoint) hasNobody() bool {
+	d := p.decision
+	return isLate(d, &p.policy) && d.Missing.Refused+d.Missing.Unscheduled >= d.Current
+}
+
+// isUsage says whether a metric is what pods use, as the resource metrics API measures it.
+func isUsage(t autoscalingv2.MetricSourceType) bool {
+	return t == autoscalingv2.ResourceMetricSourceType || t == autoscalingv2.ContainerResourceMetricSourceType
 }
 
 func (p *standpoint) invalid() (string, bool) {

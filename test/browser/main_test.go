@@ -80,7 +80,9 @@ func serve(t *testing.T, kubeconfig string, args ...string) *dashboard {
 	t.Helper()
 	needChromium(t)
 	log := filepath.Join(t.TempDir(), "dashboard.log")
-	process, err := child.Start("dashboard", exec.Command(program, append([]string{"dashboard", "--kubeconfig", kubeconfig}, args...)...), log)
+	cmd := exec.Command(program, append([]string{"dashboard"}, args...)...)
+	cmd.Env = append(os.Environ(), "KUBECONFIG="+kubeconfig) // not a flag, which would be in the commands of pictures
+	process, err := child.Start("dashboard", cmd, log)
 	must(t, err)
 	t.Cleanup(func() {
 		if !process.Stop(patience) {

@@ -16,7 +16,7 @@ func TestRowsChangeByThemselves(t *testing.T) {
 	w.setLoads(t, ns, map[string]string{"web": "400m"})
 	w.deploy(t, ns, "web", map[string]string{"mini-hpa/target-cpu": "50", "mini-hpa/max": "10", "mini-hpa/sync-period": "1s"})
 	c := w.lead(t, ns)
-	b := serve(t, w.kubeconfig, c.flags...).open(t)
+	b := serve(t, w.kubeconfig, append(c.flags, "--context=mini-hpa")...).open(t)
 	row := `[...document.querySelectorAll('tbody tr')].find(r => r.querySelector('.name a').textContent === 'web')`
 	b.awaitWithin(2*patience, "the row says 40% and one replica", row+`.querySelector('.targets').textContent.includes('40%') && `+row+`.querySelector('.replicas').textContent === '1'`)
 	b.await("the leader is named", `document.getElementById('source').textContent.startsWith('leader ')`)
@@ -33,7 +33,7 @@ func TestRowsChangeByThemselves(t *testing.T) {
 	b.await("what happened is told", `document.body.innerText.includes('→ 5, New size: 5; reason: cpu')`)
 	b.await("what can be tried", `document.querySelector('input[name="mini-hpa/max"]')`)
 	get[bool](b, `(() => { const i = document.querySelector('input[name="mini-hpa/max"]'); i.value = '7'; i.dispatchEvent(new Event('input', {bubbles: true})); return true })()`)
-	b.await("the command can be copied", `document.querySelector('.command code').textContent === 'kubectl annotate --overwrite -n live deployments.apps/web mini-hpa/max=7'`)
+	b.await("the command can be copied", `document.querySelector('.command code').textContent === 'kubectl annotate --context=mini-hpa --overwrite -n live deployments.apps/web mini-hpa/max=7'`)
 }
 
 // TestWhatIsOldLooksOld: when the controller is killed a line across the page says so, and when the command itself does not answer any more the page turns grey; it never goes blank.

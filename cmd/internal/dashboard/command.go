@@ -111,7 +111,7 @@ func (t *task) Run(ctx context.Context, args []string, s cli.Streams) error {
 	if t.all {
 		scope = ""
 	}
-	h := newHub(time.Now().Format(time.RFC3339Nano), head{Scope: scope, Since: time.Now()})
+	h := newHub(time.Now().Format(time.RFC3339Nano), head{Scope: scope, Args: cli.ShellWords(t.cluster.Args()), Lease: t.leader.Lease.String(), Since: time.Now()})
 	p, err := newPoller(&get.Question{Target: found, Namespace: scope, API: t.api, Decision: t.decision, Kinds: t.kinds, Leader: t.leader}, h, time.Now)
 	if err != nil {
 		return err

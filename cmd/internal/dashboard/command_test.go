@@ -10,6 +10,7 @@ import (
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -132,8 +133,15 @@ func TestItIsComputedHere(t *testing.T) {
 	server := clitest.NewAPIServer(t, map[string]string{annotations.TargetCPU: "50", annotations.Max: "10"})
 	none := ""
 	server.Lease = &coordinationv1.Lease{TypeMeta: metav1.TypeMeta{APIVersion: "coordination.k8s.io/v1", Kind: "Lease"}, Spec: coordinationv1.LeaseSpec{HolderIdentity: &none}}
-	b := start(t, "--kubeconfig", server.Kubeconfig(), "--controller=default/mini-hpa")
+	kubeconfig := filepath.Join(t.TempDir(), "the kubeconfig")
+	if err := os.Link(server.Kubeconfig(), kubeconfig); err != nil {
+		t.Fatal(err)
+	}
+	b := start(t, "--kubeconfig", kubeconfig, "--controller=default/mini-hpa")
 	all := await(b, pathStream, func(m table) bool { return len(m.Rows) == 1 })
+	if all.Head.Args != "'--kubeconfig="+kubeconfig+"'" || all.Head.Lease != "default/mini-hpa" {
+		t.Errorf("commands would ask another cluster: %q, %q", all.Head.Args, all.Head.Lease)
+	}
 	if !all.Head.Vacant || all.Head.Told || !strings.Contains(all.Head.Source, "nothing will be scaled") || all.Head.Scope != "default" || !strings.Contains(string(all.Rows[0]), `"state":"DOWN"`) {
 		t.Errorf("%+v %s", all.Head, all.Rows)
 	}

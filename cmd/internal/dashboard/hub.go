@@ -77,7 +77,7 @@ func (h *hub) told(about *head, rows []*row) error {
 	defer h.mu.Unlock()
 	defer h.wake()
 	h.seq++
-	about.Scope, about.Since = h.head.Scope, h.head.Since
+	about.Scope, about.Args, about.Lease, about.Since = h.head.Scope, h.head.Args, h.head.Lease, h.head.Since
 	before := h.rows
 	h.head, h.order, h.rows = *about, nil, make(map[string]*numbered, len(rows))
 	for _, r := range rows {

@@ -217,12 +217,9 @@ func (p *poller) system(ctx context.Context) *system {
 	return s
 }
 
-// configuration is the webhook's, as the chart names it.
-const configuration = "mini-hpa"
-
-// authority is when the newest CA of the webhook expires.
+// authority is when the newest CA of the webhook expires. The chart names its configuration as it names the Lease.
 func (p *poller) authority(ctx context.Context) (until time.Time, err error) {
-	found, err := p.api.Act.AdmissionregistrationV1().ValidatingWebhookConfigurations().Get(ctx, configuration, metav1.GetOptions{})
+	found, err := p.api.Act.AdmissionregistrationV1().ValidatingWebhookConfigurations().Get(ctx, p.question.Leader.Lease.Name, metav1.GetOptions{})
 	if err != nil {
 		return until, err
 	}

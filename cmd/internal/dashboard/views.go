@@ -14,12 +14,15 @@ import (
 )
 
 // What a tab is told is values; the page puts them into words. Text from the cluster goes out as it is, and the page shows it so that
-// nothing obeys it (clean, in static/app.js).
+// nothing obeys it (clean, in page/app.js).
 
 // head is who tells, and how old that is.
 type head struct {
 	// Scope is the namespace that is shown; empty for all.
 	Scope string `json:"scope,omitempty"`
+	// Args are the flags that say which cluster it is, as a shell takes them, for commands that the page shows; Lease is the controller's, as NAMESPACE/NAME.
+	Args  string `json:"args,omitempty"`
+	Lease string `json:"lease,omitempty"`
 	// Source says in words where it comes from, Leader is the pod that leads; Told says that it has been asked, Vacant that nobody leads.
 	Source string `json:"source,omitempty"`
 	Leader string `json:"leader,omitempty"`

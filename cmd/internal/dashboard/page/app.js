@@ -52,8 +52,10 @@ const now = () => Date.now();
 const staleAfter = 30000;
 let head = {}, heard = performance.now(), began = performance.now();
 
-function hear(h) {
-  head = h;
+// typed is a command, which asks the same cluster as mini-hpa dashboard does.
+const typed = (verb, rest) => [verb, head.args, rest].filter(Boolean).join(' ');
+
+function hear() {
   heard = performance.now();
   headline();
 }
@@ -93,8 +95,9 @@ function follow(url, event, take) {
   const events = new EventSource(url);
   events.addEventListener(event, e => {
     const data = JSON.parse(e.data);
+    head = data.head;
     take(data);
-    hear(data.head);
+    hear();
   });
   events.addEventListener('error', () => {
     if (events.readyState !== EventSource.CLOSED) return; // it comes back by itself
@@ -202,7 +205,6 @@ function fleet() {
     if (t.reset) { rows.clear(); lines.clear(); }
     for (const id of t.gone || []) { const key = '/w/' + id.split('/').map(encodeURIComponent).join('/'); rows.delete(key); lines.delete(key); }
     for (const r of t.rows) rows.set(address(r), r);
-    head = t.head;
     settled = settled || !!t.head.asked;
     draw();
   });
@@ -269,7 +271,7 @@ function workload() {
     }
     if (mine !== asking) return;
     tried = answer.past ? answer : null;
-    command = answer.invalid ? '' : `kubectl annotate --overwrite -n ${ns} ${kind}/${name} ` + [...query].map(([k, v]) => shell(k + '=' + v)).join(' ');
+    command = answer.invalid ? '' : typed('kubectl annotate', `--overwrite -n ${shell(ns)} ${shell(kind + '/' + name)} `) + [...query].map(([k, v]) => shell(k + '=' + v)).join(' ');
     code.textContent = clean(command);
     box.hidden = !command;
     const row = (text, key, show) => {
@@ -347,7 +349,6 @@ function workload() {
   }
 
   follow(`/stream/w/${url}`, 'view', v => {
-    head = v.head;
     if (v.view) { data = v.view; data.series = series(); draw(); }
   });
   new ResizeObserver(() => { if (data.series) picturing(); }).observe(picture);
@@ -364,16 +365,16 @@ function controller() {
 
   // checked are the questions, each with its answer, and a command that shows more where there is something to do.
   function checked(s) {
-    const h = s.head, all = [];
+    const h = s.head, [home, release] = head.lease.split('/'), all = [];
     if (h) all.push(['good', 'controller', `${s.holder} leads and answers`]);
-    else if (s.vacancy) all.push(['bad', 'controller', s.vacancy + ': nothing will be scaled', 'kubectl get pods,leases -n mini-hpa']);
+    else if (s.vacancy) all.push(['bad', 'controller', s.vacancy + ': nothing will be scaled', typed('kubectl get', 'pods,leases -n ' + home)]);
     else all.push([s.holder ? 'warn' : 'off', 'controller', (s.holder ? s.holder + ' leads, and cannot be asked: ' : 'it is not known whether one leads: ') + (s.why || '')]);
     const l = s.lease, renewed = l && l.renewTime ? Date.parse(l.renewTime) : 0;
     if (!l) all.push(['off', 'Lease', s.leaseError]);
     else all.push([l.holderIdentity && now() - renewed < 30000 ? 'good' : 'bad', 'Lease', l.holderIdentity ? `held by ${l.holderIdentity}, renewed ${age(now() - renewed)} ago` : 'held by nobody']);
-    if (h && h.metricsError) all.push(['bad', 'metrics', h.metricsError, 'kubectl get apiservice v1beta1.metrics.k8s.io']);
-    else if (h) all.push(h.newest ? [now() - Date.parse(h.newest) < 60000 ? 'good' : 'warn', 'metrics', `the newest sample is ${age(now() - Date.parse(h.newest))} old`] : ['warn', 'metrics', 'there is no sample yet', 'kubectl top pods -A']);
-    all.push(s.webhookError ? ['off', 'webhook', s.webhookError, 'mini-hpa selftest'] : [Date.parse(s.until) > now() ? 'good' : 'bad', 'webhook', 'its newest CA is valid until ' + time(s.until)]);
+    if (h && h.metricsError) all.push(['bad', 'metrics', h.metricsError, typed('kubectl get', 'apiservice v1beta1.metrics.k8s.io')]);
+    else if (h) all.push(h.newest ? [now() - Date.parse(h.newest) < 60000 ? 'good' : 'warn', 'metrics', `the newest sample is ${age(now() - Date.parse(h.newest))} old`] : ['warn', 'metrics', 'there is no sample yet', typed('kubectl top pods', '-A')]);
+    all.push(s.webhookError ? ['off', 'webhook', s.webhookError, typed('mini-hpa selftest', release === 'mini-hpa' ? '' : '--webhook-configuration=' + release)] : [Date.parse(s.until) > now() ? 'good' : 'bad', 'webhook', 'its newest CA is valid until ' + time(s.until)]);
     return all;
   }
 

@@ -122,7 +122,7 @@ func (t *task) Run(ctx context.Context, args []string, s cli.Streams) error {
 		return fmt.Errorf("cannot serve --bind-address=%s: %w", t.address, err)
 	}
 	_, port, _ := net.SplitHostPort(listener.Addr().String()) // an address of a listener has one
-	g := &guard{token: rand.Text(), session: rand.Text(), port: port, remote: remote, next: (&server{hub: h, poller: p, ctx: ctx}).handler()}
+	g := &guard{token: rand.Text(), session: rand.Text(), port: port, remote: remote, next: (&server{hub: h, poller: p, ctx: ctx, trying: make(chan struct{}, 1)}).handler()}
 	of := "all namespaces"
 	if scope != "" {
 		of = "namespace " + cli.Quote(scope)

@@ -3,6 +3,7 @@ package dashboard
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"io"
 	"maps"
 	"net/http"
@@ -11,8 +12,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/clitest"
 )
 
@@ -25,7 +29,7 @@ const (
 func guarded(t *testing.T) (*guard, *server) {
 	t.Helper()
 	h := newHub("this", head{})
-	s := &server{hub: h, ctx: t.Context(), poller: &poller{hub: h, now: time.Now, watched: make(chan struct{}, 1), trials: map[string]*trial{}}}
+	s := &server{hub: h, ctx: t.Context(), trying: make(chan struct{}, 1), poller: &poller{hub: h, now: time.Now, watched: make(chan struct{}, 1), trials: map[string]*trial{}}}
 	return &guard{token: tokenOfTest, session: sessionOfTest, port: "8090", next: s.handler()}, s
 }
 
@@ -131,6 +135,33 @@ func TestTheFirstURL(t *testing.T) {
 	if got := ask(t, g, http.MethodGet, "//evil.example/?token="+tokenOfTest, nil); got.Header.Get("Location") == "//evil.example/" {
 		t.Error("it leads elsewhere")
 	}
+}
+
+// TestOneTriesAtATime: whoever comes next waits, and is no longer there when he has gone away.
+func TestOneTriesAtATime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g, s := guarded(t)
+		s.poller.trials["shop/deployments.apps/web"] = &trial{workload: &annotations.Workload{}, decision: cli.DefaultDecisionFlags()}
+		try := func(ctx context.Context) int {
+			return ask(t, g, http.MethodGet, "/try/shop/deployments.apps/web?mini-hpa%2Fmax=5", func(r *http.Request) { *r = *r.WithContext(ctx) }).StatusCode
+		}
+		s.trying <- struct{}{}
+		began := time.Now()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if code := try(ctx); code != http.StatusServiceUnavailable || time.Since(began) != time.Second {
+			t.Errorf("who goes away: answered %d after %v", code, time.Since(began))
+		}
+		if code := try(t.Context()); code != http.StatusServiceUnavailable || time.Since(began) != time.Second+patience {
+			t.Errorf("who waits too long: answered %d after %v", code, time.Since(began))
+		}
+		time.AfterFunc(time.Second, func() { <-s.trying })
+		for range 2 {
+			if code := try(t.Context()); code != http.StatusOK {
+				t.Errorf("the next one: answered %d", code)
+			}
+		}
+	})
 }
 
 // TestAnExposedPage is there for addresses, and for no name.

@@ -33,6 +33,8 @@ var iconSVG string
 type server struct {
 	hub    *hub
 	poller *poller
+	// trying is full while somebody tries annotations, which takes a processor.
+	trying chan struct{}
 	// ctx ends with the process, and with it the streams.
 	ctx context.Context //nolint:containedctx // requests outlive no process
 }
@@ -183,7 +185,12 @@ func id(r *http.Request) string {
 // most is how long a setting may be: longer ones are refused by the parser in any case.
 const most = 100
 
-// try answers what other annotations would have done.
+// patience is how long it may take to try annotations. It is less than the deadline of the answer.
+const patience = 20 * time.Second
+
+var errPatience = fmt.Errorf("it takes longer than %v to try this", patience)
+
+// try answers what other annotations would have done, one request at a time.
 func (s *server) try(w http.ResponseWriter, r *http.Request) {
 	changed := map[string]string{}
 	for name, values := range r.URL.Query() {
@@ -198,6 +205,15 @@ func (s *server) try(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 		return
 	}
+	ctx, cancel := context.WithTimeoutCause(r.Context(), patience, errPatience)
+	defer cancel()
+	select {
+	case s.trying <- struct{}{}:
+		defer func() { <-s.trying }()
+	case <-ctx.Done():
+		http.Error(w, context.Cause(ctx).Error(), http.StatusServiceUnavailable)
+		return
+	}
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(t.try(r.Context(), changed)) // who has gone away needs no answer
+	_ = json.NewEncoder(w).Encode(t.try(ctx, changed)) // who has gone away needs no answer
 }

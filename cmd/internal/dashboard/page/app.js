@@ -254,24 +254,27 @@ function workload() {
   // shell is a word as a shell reads it.
   const shell = word => /^[\w\-./=%:,]+$/.test(word) ? word : `'${word.replace(/'/g, `'\\''`)}'`;
 
-  let asking = 0;
+  let asking = new AbortController();
   async function attempt() {
-    const query = new URLSearchParams(), mine = ++asking;
+    asking.abort();
+    asking = new AbortController();
+    const query = new URLSearchParams(), {signal} = asking;
     for (const i of form.querySelectorAll('input')) {
       i.classList.toggle('changed', i.value.trim() !== i.dataset.value);
       if (i.value.trim() !== i.dataset.value) query.set(i.name, i.value.trim());
     }
     if (!query.size) { tried = null; command = ''; box.hidden = true; found.replaceChildren(); return picturing(); }
-    let answer;
+    let answer, sound = false;
     try {
-      const reply = await fetch(`/try/${url}?${query}`);
+      const reply = await fetch(`/try/${url}?${query}`, {signal});
       answer = reply.ok ? await reply.json() : {problem: await reply.text()};
+      sound = reply.ok && !answer.invalid;
     } catch (e) {
       answer = {problem: '“mini-hpa dashboard” does not answer: ' + e.message};
     }
-    if (mine !== asking) return;
+    if (signal.aborted) return;
     tried = answer.past ? answer : null;
-    command = answer.invalid ? '' : typed('kubectl annotate', `--overwrite -n ${shell(ns)} ${shell(kind + '/' + name)} `) + [...query].map(([k, v]) => shell(k + '=' + v)).join(' ');
+    command = !sound ? '' : typed('kubectl annotate', `--overwrite -n ${shell(ns)} ${shell(kind + '/' + name)} `) + [...query].map(([k, v]) => v ? shell(k + '=' + v) : k + '-').join(' ');
     code.textContent = clean(command);
     box.hidden = !command;
     const row = (text, key, show) => {

@@ -72,6 +72,43 @@ func TestADashboardThatHasEnded(t *testing.T) {
 	})
 }
 
+// TestManyTabs: those that are not seen leave the connections of the browser to the others, and are told what is new when they are seen again.
+func TestManyTabs(t *testing.T) {
+	s := newStub(t, 0)
+	d := serve(t, s.kubeconfig, s.flags...)
+	b := d.open(t)
+	b.await("rows", `document.querySelectorAll('tbody tr').length > 5`)
+	see := func(hidden bool) {
+		get[bool](b, fmt.Sprintf(`(() => { Object.defineProperty(document, 'hidden', {value: %t, configurable: true}); document.dispatchEvent(new Event('visibilitychange')); return true })()`, hidden))
+	}
+	get[bool](b, `(() => { window.listening = 0; const real = EventSource; window.EventSource = class extends real { constructor(u) { super(u); window.listening++ } close() { super.close(); window.listening-- } }; window.EventSource.CLOSED = 2; return true })()`)
+	get[bool](b, `(() => { document.querySelector('tbody a').focus(); return true })()`)
+	see(true)
+	see(false)
+	b.await("it listens again", `window.listening === 1`)
+	b.await("the rows, with the focus", `document.querySelectorAll('tbody tr').length > 5 && document.activeElement.closest('tbody')`)
+	see(true)
+	if n := get[int](b, `window.listening`); n != 0 {
+		t.Errorf("a tab that is not seen has %d connections", n)
+	}
+}
+
+// TestTheStepsGoOn also when one of them has the focus, which stays where it is.
+func TestTheStepsGoOn(t *testing.T) {
+	s := newStub(t, 0)
+	d := serve(t, s.kubeconfig, s.flagsWithTraces(t)...)
+	b := d.open(t)
+	b.open(d.base + "/w/shop/deployments.apps/web")
+	b.await("it is drawn", drawn)
+	get[bool](b, `(() => { const s = [...document.querySelectorAll('summary')].find(s => s.textContent === 'Reasoning'); s.focus(); s.closest('details').dataset.old = 1; return true })()`)
+	b.await("new steps, with the focus", `!document.querySelector('details[data-old]') && document.activeElement.localName === 'summary' && document.activeElement.textContent === 'Reasoning'`)
+	// What is emptied is removed, and what is refused is no command.
+	for value, want := range map[string]string{"": "kubectl annotate --overwrite -n shop deployments.apps/web mini-hpa/min-", "x": ""} {
+		get[bool](b, fmt.Sprintf(`(() => { const i = document.querySelector('input[name="mini-hpa/min"]'); i.value = %q; i.dispatchEvent(new Event('input', {bubbles: true})); return true })()`, value))
+		b.await(fmt.Sprintf("the command of %q", value), fmt.Sprintf(`document.querySelector('.command').checkVisibility() === %t && document.querySelector('.command code').textContent === %q && (%[1]t || document.querySelector('.try + div .problem'))`, want != "", want))
+	}
+}
+
 // TestTextOfTheClusterIsText: markup and escapes in annotations of a real Deployment are shown as they are, and run nothing.
 func TestTextOfTheClusterIsText(t *testing.T) {
 	const ns, hostile = "hostile", `<script>alert(1)</script><img src=x onerror=alert(2)>` + "\x1b[31m\u202e"

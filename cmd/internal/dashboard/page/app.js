@@ -90,19 +90,26 @@ function headline() {
   say('');
 }
 
-// follow listens to a stream, and comes back when it breaks off.
+// follow listens to a stream while the tab is seen, and comes back when it breaks off. A browser has six connections to an address, for all tabs together.
 function follow(url, event, take) {
-  const events = new EventSource(url);
-  events.addEventListener(event, e => {
-    const data = JSON.parse(e.data);
-    head = data.head;
-    take(data);
-    hear();
-  });
-  events.addEventListener('error', () => {
-    if (events.readyState !== EventSource.CLOSED) return; // it comes back by itself
-    setTimeout(() => follow(url, event, take), 5000);
-  });
+  let events, again;
+  function listen() {
+    clearTimeout(again);
+    if (events) events.close();
+    if (document.hidden) return;
+    events = new EventSource(url);
+    events.addEventListener(event, e => {
+      const data = JSON.parse(e.data);
+      head = data.head;
+      take(data);
+      hear();
+    });
+    events.addEventListener('error', e => {
+      if (e.target === events && events.readyState === EventSource.CLOSED) again = setTimeout(listen, 5000); // otherwise it comes back by itself
+    });
+  }
+  document.addEventListener('visibilitychange', () => { heard = performance.now(); listen(); });
+  listen();
 }
 
 setInterval(() => {
@@ -202,7 +209,7 @@ function fleet() {
   }
 
   follow('/stream', 'table', t => {
-    if (t.reset) { rows.clear(); lines.clear(); }
+    if (t.reset) rows.clear(); // lines stay, and with them the focus
     for (const id of t.gone || []) { const key = '/w/' + id.split('/').map(encodeURIComponent).join('/'); rows.delete(key); lines.delete(key); }
     for (const r of t.rows) rows.set(address(r), r);
     settled = settled || !!t.head.asked;
@@ -323,13 +330,19 @@ function workload() {
   }
 
   function explained() {
-    const open = new Map([...sections.querySelectorAll('details')].map(d => [d.dataset.title, d.open]));
+    const open = new Map([...sections.querySelectorAll('details')].map(d => [d.dataset.title, d.open])), left = document.activeElement.scrollLeft;
     const parts = (data.sections || []).filter(s => s.title).map(s => {
       const key = s.title.replace(/ \(.*/, '');
       return el('details', {open: open.has(key) ? open.get(key) : /^(Reasoning|Pods)/.test(key), 'data-title': key}, el('summary', {}, s.title), ...(s.rows ? [grid(s.rows)] : []), ...(s.lines || []).map(l => el('p', {}, l)));
     });
     sections.hidden = !parts.length;
-    if (!sections.contains(document.activeElement)) sections.replaceChildren(el('h2', {}, 'The decision, step by step'), ...parts);
+    const focused = document.activeElement, within = sections.contains(focused) && focused.closest('details');
+    sections.replaceChildren(el('h2', {}, 'The decision, step by step'), ...parts);
+    const again = within && parts.find(p => p.dataset.title === within.dataset.title), place = again && again.querySelector(focused.localName === 'summary' ? 'summary' : '.scroll');
+    if (place) {
+      place.scrollLeft = left;
+      place.focus({preventScroll: true});
+    }
   }
 
   function draw() {

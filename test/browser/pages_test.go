@@ -172,8 +172,10 @@ func TestThePageIsForOneBrowser(t *testing.T) {
 			t.Errorf("%s: answered %d, want %d", name, answer.StatusCode, c.code)
 		}
 	}
-	// Cookies do not tell ports apart, so that this page's requests have it.
-	evil := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	// Cookies do not tell ports apart: this page's requests have it, and its server learns it.
+	cookies := make(chan []*http.Cookie, 100)
+	evil := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		cookies <- r.Cookies()
 		w.Header().Set("Content-Type", "text/html")
 		fmt.Fprintf(w, `<!doctype html><iframe src="%[1]s/"></iframe><img src="%[1]s/icon.svg" onerror="document.title += ' img'"><script src="%[1]s/app.js" onerror="document.title += ' script'"></script>
 <script>fetch('%[1]s/stream', {credentials: 'include'}).catch(() => { document.title += ' fetch'; });
@@ -182,6 +184,22 @@ func TestThePageIsForOneBrowser(t *testing.T) {
 	t.Cleanup(evil.Close)
 	mine.open(evil.URL)
 	mine.await("what it can see of them fails", `['img', 'script', 'fetch'].every(w => document.title.includes(w))`)
+	learned := <-cookies
+	if len(learned) != 1 {
+		t.Errorf("another port was sent %v", learned)
+	}
+	for path, want := range map[string]int{"/": http.StatusOK, "/stream": http.StatusForbidden, "/stream/system": http.StatusForbidden} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, d.base+path, http.NoBody)
+		must(t, err)
+		for _, c := range learned {
+			r.AddCookie(c)
+		}
+		answer, err := http.DefaultClient.Do(r)
+		must(t, err)
+		if _ = answer.Body.Close(); answer.StatusCode != want {
+			t.Errorf("%s with the cookie that another port was sent: answered %d, want %d", path, answer.StatusCode, want)
+		}
+	}
 	mine.mu.Lock()
 	defer mine.mu.Unlock()
 	mine.complaints = nil // the frame that was refused

@@ -31,7 +31,7 @@ It runs on your machine and asks with the rights of your kubeconfig, as "mini-hp
 else it computes here what you may list and watch; the page says which. All tabs together ask once every 2 seconds at most. The past is what was
 seen since it was started, an hour at most, and what the controller remembers of its changes.
 
-It prints a URL with a random token, which is for one browser: whoever has it sees what you may see, until you end the command. It listens on 127.0.0.1
+It prints a URL with a random token: whoever opens it, in any browser, sees what you may see, until you end the command. It listens on 127.0.0.1
 only, on a free port unless --bind-address names one.`
 
 // Command is the row of the table of commands.
@@ -121,8 +121,12 @@ func (t *task) Run(ctx context.Context, args []string, s cli.Streams) error {
 	if err != nil {
 		return fmt.Errorf("cannot serve --bind-address=%s: %w", t.address, err)
 	}
-	_, port, _ := net.SplitHostPort(listener.Addr().String()) // an address of a listener has one
-	g := &guard{token: rand.Text(), session: rand.Text(), port: port, remote: remote, next: (&server{hub: h, poller: p, ctx: ctx, trying: make(chan struct{}, 1)}).handler()}
+	address := listener.Addr().String()
+	_, port, _ := net.SplitHostPort(address) // an address of a listener has one
+	if net.ParseIP(host).IsUnspecified() {
+		address = net.JoinHostPort("127.0.0.1", port)
+	}
+	g := &guard{token: rand.Text(), session: rand.Text(), key: rand.Text(), address: address, port: port, remote: remote, next: (&server{hub: h, poller: p, ctx: ctx, trying: make(chan struct{}, 1)}).handler()}
 	of := "all namespaces"
 	if scope != "" {
 		of = "namespace " + cli.Quote(scope)

@@ -29,6 +29,7 @@ import (
 type browser struct {
 	t    *testing.T
 	base string
+	key  string
 	http.Client
 }
 
@@ -59,9 +60,12 @@ func start(t *testing.T, args ...string) *browser {
 		t.Fatal(err)
 	}
 	b := &browser{t: t, base: strings.TrimSpace(strings.SplitN(url, "/?", 2)[0]), Client: http.Client{Jar: jar}}
-	if status, body := b.get(strings.TrimPrefix(strings.TrimSpace(url), b.base)); status != http.StatusOK || !strings.HasPrefix(body, "<!doctype html>") {
-		t.Fatalf("%s: %d %s", url, status, body)
+	first := b.open(strings.TrimPrefix(strings.TrimSpace(url), b.base))
+	defer first.Body.Close()
+	if body, err := io.ReadAll(first.Body); err != nil || first.StatusCode != http.StatusOK || !strings.HasPrefix(string(body), "<!doctype html>") {
+		t.Fatalf("%s: %d %s %v", url, first.StatusCode, body, err)
 	}
+	b.key = strings.TrimPrefix(first.Request.URL.Fragment, "key=")
 	return b
 }
 
@@ -81,6 +85,11 @@ func (b *browser) open(path string) *http.Response {
 	request, err := http.NewRequestWithContext(b.t.Context(), http.MethodGet, b.base+path, http.NoBody)
 	if err != nil {
 		b.t.Fatal(err)
+	}
+	if b.key != "" {
+		query := request.URL.Query()
+		query.Set("key", b.key)
+		request.URL.RawQuery = query.Encode()
 	}
 	answer, err := b.Do(request)
 	if err != nil {

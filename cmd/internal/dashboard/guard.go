@@ -8,19 +8,25 @@ import (
 	"strings"
 )
 
-// guard keeps everybody out but the browser that was given the first URL: other programs and users of this host, other pages of the same
+// guard keeps everybody out but browsers that were given the first URL: other programs and users of this host, other pages of the same
 // browser, and names that only lead here (DNS rebinding). Nothing but reading comes through.
 type guard struct {
 	// token is in the first URL, and session in the cookie that the browser is given for it.
 	token, session string
-	// port is where it listens. Remote says that it does so not only on loopback.
-	port   string
-	remote bool
+	// key is given to the browser with the cookie, and is in every request for what the cluster says. A browser sends cookies to all ports of a
+	// host, hence to other programs, too; this one its page keeps, by the rules of origins.
+	key string
+	// address is where it listens, and port that of it. Remote says that it does so not only on loopback.
+	address, port string
+	remote        bool
 	next   http.Handler
 }
 
 // tokenParam is the parameter of the first URL.
 const tokenParam = "token"
+
+// keyParam is the parameter, and in the redirect to the page the part of the fragment, that has the key.
+const keyParam = "key"
 
 // policy is the Content-Security-Policy: everything comes from here, nothing is in the page itself, and no text becomes markup.
 const policy = "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
@@ -34,14 +40,14 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	token := r.URL.Query().Get(tokenParam)
 	switch {
 	case !g.names(r.Host):
-		http.Error(w, "asked for by another name; want 127.0.0.1:"+g.port, http.StatusMisdirectedRequest)
+		http.Error(w, "asked for by another name; want "+g.address, http.StatusMisdirectedRequest)
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
 		w.Header().Set("Allow", "GET, HEAD")
 		http.Error(w, "there is nothing here but to read", http.StatusMethodNotAllowed)
 	case token != "" && same(token, g.token):
 		// From here on the cookie counts, so that the token is in no link that is copied.
 		http.SetCookie(w, &http.Cookie{Name: g.cookie(), Value: g.session, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode})
-		http.Redirect(w, r, "/", http.StatusSeeOther)
+		http.Redirect(w, r, "/#"+keyParam+"="+g.key, http.StatusSeeOther)
 	case !g.sameOrigin(r):
 		http.Error(w, "asked for by another page", http.StatusForbidden)
 	case !g.known(r):
@@ -58,7 +64,8 @@ func (g *guard) cookie() string { return "mini-hpa-dashboard-" + g.port }
 
 func (g *guard) known(r *http.Request) bool {
 	cookie, err := r.Cookie(g.cookie())
-	return err == nil && same(cookie.Value, g.session)
+	tells := r.URL.Path == pathStream || strings.HasPrefix(r.URL.Path, pathStream+"/") || strings.HasPrefix(r.URL.Path, pathTry)
+	return err == nil && same(cookie.Value, g.session) && (!tells || same(r.URL.Query().Get(keyParam), g.key))
 }
 
 // names says whether a Host header names this process as somebody does who was given its address: no name does but localhost.

@@ -23,6 +23,7 @@ import (
 const (
 	tokenOfTest   = "first-url"
 	sessionOfTest = "the-browsers-own"
+	keyOfTest     = "the-pages-own"
 )
 
 // guarded is all that a browser can reach, before anything was asked.
@@ -30,14 +31,17 @@ func guarded(t *testing.T) (*guard, *server) {
 	t.Helper()
 	h := newHub("this", head{})
 	s := &server{hub: h, ctx: t.Context(), trying: make(chan struct{}, 1), poller: &poller{hub: h, now: time.Now, watched: make(chan struct{}, 1), trials: map[string]*trial{}}}
-	return &guard{token: tokenOfTest, session: sessionOfTest, port: "8090", next: s.handler()}, s
+	return &guard{token: tokenOfTest, session: sessionOfTest, key: keyOfTest, address: "127.0.0.1:8090", port: "8090", next: s.handler()}, s
 }
 
-// ask asks as the browser does that has the cookie; change makes it another request.
+// ask asks as the page does that has the cookie and the key; change makes it another request.
 func ask(t *testing.T, h http.Handler, method, target string, change func(r *http.Request)) *http.Response {
 	t.Helper()
 	r := httptest.NewRequestWithContext(t.Context(), method, target, http.NoBody)
 	r.Host = "127.0.0.1:8090"
+	query := r.URL.Query()
+	query.Set("key", keyOfTest)
+	r.URL.RawQuery = query.Encode()
 	r.AddCookie(&http.Cookie{Name: "mini-hpa-dashboard-8090", Value: sessionOfTest})
 	if change != nil {
 		change(r)
@@ -122,11 +126,27 @@ func TestTheBrowserComesThrough(t *testing.T) {
 	}
 }
 
-// TestTheFirstURL is exchanged for a cookie that no script and no other page has.
+// TestTheCookieAlone opens the pages, which are everybody's, and nothing that the cluster says: browsers send it to other ports, too.
+func TestTheCookieAlone(t *testing.T) {
+	g, s := guarded(t)
+	for pattern := range s.routes() {
+		want := http.StatusOK
+		if strings.HasPrefix(pattern, pathStream) || strings.HasPrefix(pattern, pathTry) {
+			want = http.StatusForbidden
+		}
+		for _, query := range []string{"", "key=", "key=x", "key=" + sessionOfTest, "key=" + tokenOfTest} {
+			if got := ask(t, g, http.MethodHead, pathOf(pattern), func(r *http.Request) { r.URL.RawQuery = query }); got.StatusCode != want {
+				t.Errorf("%s?%s: answered %d, want %d", pattern, query, got.StatusCode, want)
+			}
+		}
+	}
+}
+
+// TestTheFirstURL is exchanged for a cookie that no script and no other page has, and for the key of the page.
 func TestTheFirstURL(t *testing.T) {
 	g, _ := guarded(t)
 	got := ask(t, g, http.MethodGet, "/?token="+tokenOfTest, func(r *http.Request) { r.Header.Del("Cookie") })
-	if got.StatusCode != http.StatusSeeOther || got.Header.Get("Location") != "/" {
+	if got.StatusCode != http.StatusSeeOther || got.Header.Get("Location") != "/#key="+keyOfTest {
 		t.Errorf("answered %d, to %q", got.StatusCode, got.Header.Get("Location"))
 	}
 	if cookie, want := got.Header.Get("Set-Cookie"), "mini-hpa-dashboard-8090="+sessionOfTest+"; Path=/; HttpOnly; SameSite=Strict"; cookie != want {

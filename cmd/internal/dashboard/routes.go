@@ -194,6 +194,9 @@ var errPatience = fmt.Errorf("it takes longer than %v to try this", patience)
 func (s *server) try(w http.ResponseWriter, r *http.Request) {
 	changed := map[string]string{}
 	for name, values := range r.URL.Query() {
+		if name == keyParam {
+			continue
+		}
 		if !annotations.IsKnown(name) || len(values[0]) > most {
 			http.Error(w, "this is no annotation that can be tried", http.StatusBadRequest)
 			return

@@ -90,6 +90,13 @@ function headline() {
   say('');
 }
 
+// A cookie goes to every port of this machine. What is asked for has another secret in it, too, which came with the first URL and is for this origin alone.
+if (location.hash.startsWith('#key=')) {
+  localStorage.setItem('key', location.hash.slice(5));
+  history.replaceState(null, '', location.pathname + location.search);
+}
+const keyed = (path, query = '') => `${path}?${new URLSearchParams([...new URLSearchParams(query), ['key', localStorage.getItem('key') || '']])}`;
+
 // follow listens to a stream while the tab is seen, and comes back when it breaks off. A browser has six connections to an address, for all tabs together.
 function follow(url, event, take) {
   let events, again;
@@ -97,7 +104,7 @@ function follow(url, event, take) {
     clearTimeout(again);
     if (events) events.close();
     if (document.hidden) return;
-    events = new EventSource(url);
+    events = new EventSource(keyed(url));
     events.addEventListener(event, e => {
       const data = JSON.parse(e.data);
       head = data.head;
@@ -224,7 +231,7 @@ function workload() {
   const crumbs = el('p', {className: 'crumbs'}, el('a', {href: '/'}, 'Workloads')), title = el('div', {className: 'title'}), lead = el('p', {className: 'lead quiet'}, 'Asking the cluster …');
   const numbers = el('dl', {className: 'numbers'}), read = el('p', {className: 'read'}), picture = el('div'), legend = el('ul', {className: 'legend'});
   const outlook = el('div', {className: 'card'}), form = el('div', {className: 'try'}), found = el('div', {'aria-live': 'polite'}), sections = el('div', {className: 'card'}), changes = el('div', {className: 'card'});
-  const copy = el('button', {type: 'button', onclick: () => navigator.clipboard.writeText(command).then(() => { copy.textContent = 'Copied'; setTimeout(() => { copy.textContent = 'Copy'; }, 1500); })}, 'Copy');
+  const copy = el('button', {type: 'button', onclick: () => navigator.clipboard.writeText(command).then(() => { copy.textContent = 'Copied'; setTimeout(() => { copy.textContent = 'Copy'; }, 1500); }), hidden: !navigator.clipboard}, 'Copy'); // it is there on loopback and by TLS only
   const code = el('code', {tabIndex: 0, 'aria-label': 'The command'}), box = el('div', {className: 'command', hidden: true}, code, copy);
   const trial = el('div', {className: 'card', hidden: true}, el('h2', {}, 'What if'), el('p', {className: 'quiet read'}, 'Other values are tried on the load that was seen. Nothing is changed: copy the command to do so.'), form, found, box);
   const page = el('div', {hidden: true}, numbers, el('div', {className: 'card'}, read, picture, legend), el('div', {className: 'pair'}, el('div', {}, outlook, changes), trial), sections);
@@ -273,7 +280,7 @@ function workload() {
     if (!query.size) { tried = null; command = ''; box.hidden = true; found.replaceChildren(); return picturing(); }
     let answer, sound = false;
     try {
-      const reply = await fetch(`/try/${url}?${query}`, {signal});
+      const reply = await fetch(keyed(`/try/${url}`, query), {signal});
       answer = reply.ok ? await reply.json() : {problem: await reply.text()};
       sound = reply.ok && !answer.invalid;
     } catch (e) {

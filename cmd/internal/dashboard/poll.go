@@ -57,20 +57,26 @@ func (p *poller) poll(ctx context.Context) {
 	for ctx.Err() == nil {
 		began := p.now()
 		p.round(ctx)
-		next := time.NewTimer(p.rest(p.now().Sub(began)))
-		for waits := true; waits; {
-			select {
-			case <-ctx.Done():
-				waits = false
-			case <-next.C:
-				waits = false
-			case <-p.watched:
-				if waits = p.now().Sub(began) < pace; waits { // otherwise it has been idle
-					p.look(ctx)
-				}
-			}
+		p.pause(ctx, p.now().Sub(began))
+	}
+}
+
+// pause waits after a round that took so long. What a tab begins to look at meanwhile is looked at. Where nobody has looked before, the rest becomes as short
+// as if somebody had, and no shorter: who loads a page again and again is asked for no more often.
+func (p *poller) pause(ctx context.Context, took time.Duration) {
+	began := p.now()
+	next := time.NewTimer(p.rest(took))
+	defer next.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-next.C:
+			return
+		case <-p.watched:
+			p.look(ctx, true)
+			next.Reset(p.rest(took) - p.now().Sub(began))
 		}
-		next.Stop()
 	}
 }
 
@@ -108,7 +114,7 @@ func (p *poller) round(ctx context.Context) {
 	if err != nil && ctx.Err() == nil {
 		p.hub.failed(err)
 	}
-	p.look(ctx)
+	p.look(ctx, false)
 }
 
 // remember adds a point to the past of each workload, and forgets those that are gone.
@@ -129,10 +135,13 @@ func (p *poller) remember(all []scaler.Status, at time.Time) []*row {
 	return rows
 }
 
-// look looks at what tabs look at.
-func (p *poller) look(ctx context.Context) {
+// look looks at what tabs look at, or only at what was not seen before.
+func (p *poller) look(ctx context.Context, unseen bool) {
 	ids := p.hub.watched()
 	for _, id := range ids {
+		if _, seq, _ := p.hub.seeing(id); unseen && seq > 0 {
+			continue
+		}
 		var seen any
 		switch id {
 		case tableID:

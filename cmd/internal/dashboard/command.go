@@ -28,7 +28,7 @@ of them with a chart, the decision step by step and what other annotations would
 controller. It changes nothing: where something is to be changed, it shows the kubectl command.
 
 It runs on your machine and asks with the rights of your kubeconfig, as "mini-hpa get" does: the controller that leads, by a port-forward,
-else it computes here what you may list and watch; the page says which. All tabs together ask once every 2 seconds at most. The past is what was
+else it computes here what you may list and watch; the page says which. All tabs together ask once every 2 seconds at most, and for what a tab opens. The past is what was
 seen since it was started, an hour at most, and what the controller remembers of its changes.
 
 It prints a URL with a random token: whoever opens it, in any browser, sees what you may see, until you end the command. It listens on 127.0.0.1
@@ -64,7 +64,7 @@ const exposedFlag = "i-know"
 func (t *task) Declare(f *pflag.FlagSet) {
 	f.VarP(cli.Namespace(&t.namespace), "namespace", "n", "the workloads' namespace; without it the context's")
 	f.BoolVarP(&t.all, "all-namespaces", "A", false, "the workloads of all namespaces")
-	f.StringVar(&t.traces, "traces", "", "`files`, separated by commas, that a controller has recorded within the last hour (controller --record): what is in them is shown before what is seen here")
+	f.StringVar(&t.traces, "traces", "", "`files`, separated by commas, that a controller has recorded (controller --record): what is in them of the last hour is shown before what is seen here")
 	f.Var(address(&t.address), "bind-address", "where the browser finds it; another than loopback takes --"+exposedFlag+", too")
 	f.BoolVar(&t.exposed, exposedFlag, false, "that --bind-address is open to other machines, that nothing is encrypted on the way there, and that whoever has the URL sees what you may see")
 	t.leader.Declare(f)
@@ -96,11 +96,14 @@ func (t *task) Run(ctx context.Context, args []string, s cli.Streams) error {
 	if remote && !t.exposed {
 		return cli.Usagef("invalid value %s for --bind-address: it is open to other machines; want an address of loopback such as 127.0.0.1:0, or --%s, too", cli.Quote(t.address), exposedFlag)
 	}
-	pasts := map[string]past{}
+	pasts, began := map[string]past{}, time.Now()
 	for path := range strings.FieldsFuncSeq(t.traces, func(r rune) bool { return r == ',' }) {
-		if err := readTrace(path, &t.decision, pasts); err != nil {
+		if err := readTrace(path, &t.decision, began, pasts); err != nil {
 			return cli.Unreadable(fmt.Errorf("cannot read %s: %w", cli.Quote(path), cli.Bare(err)))
 		}
+	}
+	for name := range pasts {
+		pasts[name] = pasts[name].ordered()
 	}
 	s.LogErrors()
 	found, err := t.cluster.ForUser(s.Build)

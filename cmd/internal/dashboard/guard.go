@@ -19,7 +19,7 @@ type guard struct {
 	// address is where it listens, and port that of it. Remote says that it does so not only on loopback.
 	address, port string
 	remote        bool
-	next   http.Handler
+	next          http.Handler
 }
 
 // tokenParam is the parameter of the first URL.

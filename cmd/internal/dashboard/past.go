@@ -70,6 +70,16 @@ func (p past) add(now point) past {
 	return append(p, now)
 }
 
+// ordered is the same in the order of time, as add leaves it.
+func (p past) ordered() past {
+	slices.SortStableFunc(p, func(a, b point) int { return a.at.Compare(b.at) })
+	var all past
+	for _, q := range p {
+		all = all.add(q)
+	}
+	return all
+}
+
 // minutes is the last point of each minute, at the beginning of it, for a small picture.
 func (p past) minutes() past {
 	var all past

@@ -3,14 +3,23 @@ package dashboard
 import (
 	"encoding/json"
 	"math"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/get"
 	"github.com/mini-hpa/mini-hpa/scaler"
+	"github.com/mini-hpa/mini-hpa/scaler/simulate"
+	"github.com/mini-hpa/mini-hpa/scaler/trace"
 )
 
 var noon = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
@@ -70,7 +79,8 @@ func TestTheSmallPicture(t *testing.T) {
 // TestWhatWasRecorded is the past of its workload.
 func TestWhatWasRecorded(t *testing.T) {
 	pasts, d := map[string]past{}, cli.DefaultDecisionFlags()
-	err := readTrace("../../../scaler/trace/testdata/0000.trace.jsonl.gz", &d, pasts)
+	recorded, now := recordedFor(t, noon, time.Hour)
+	err := readTrace(recorded, &d, now, pasts)
 	if err != nil || len(pasts) != 1 {
 		t.Fatal(err, pasts)
 	}
@@ -81,10 +91,80 @@ func TestWhatWasRecorded(t *testing.T) {
 		}
 	}
 	for path, want := range map[string]string{"nothing-here": "no such file", "past_test.go": "line 1"} {
-		if err := readTrace(path, &d, pasts); err == nil || !strings.Contains(err.Error(), want) {
+		if err := readTrace(path, &d, now, pasts); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", path, err)
 		}
 	}
+}
+
+// recordedFor is a trace of a load, and when it ends.
+func recordedFor(t *testing.T, start time.Time, length time.Duration) (path string, end time.Time) {
+	t.Helper()
+	pairs := map[string]string{annotations.TargetCPU: "50", annotations.Max: "10"}
+	policy, _, problems := annotations.DefaultDefaults().Parse(pairs)
+	load, err := simulate.ParseShape("sine:low=600,high=3600,period=28m", simulate.Millicores)
+	if err != nil || len(problems) > 0 {
+		t.Fatal(err, problems)
+	}
+	w := &annotations.Workload{Key: annotations.DeploymentKey("shop", "web"), APIVersion: "apps/v1", Annotations: pairs, Replicas: 2, Template: &corev1.PodTemplateSpec{Spec: corev1.PodSpec{
+		Containers: []corev1.Container{{Name: "app", Resources: corev1.ResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("1")}}}}}}}
+	path = filepath.Join(t.TempDir(), "it")
+	file, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	setup := simulate.DefaultSetup()
+	if setup.Record, err = trace.NewWriter(file, w); err != nil {
+		t.Fatal(err)
+	}
+	setup.Workload, setup.Policy, setup.Load, setup.Start, setup.Duration = w, policy, load, start, length
+	if _, err := simulate.Simulate(t.Context(), setup); err != nil {
+		t.Fatal(err)
+	}
+	return path, start.Add(length)
+}
+
+// TestTracesInAnyOrder are one past, of which nothing is older than an hour or later than now.
+func TestTracesInAnyOrder(t *testing.T) {
+	first, _ := recordedFor(t, noon, 50*time.Minute)
+	second, _ := recordedFor(t, noon.Add(50*time.Minute), 50*time.Minute)
+	now, d := noon.Add(90*time.Minute), cli.DefaultDecisionFlags()
+	for _, paths := range [][]string{{first, second}, {second, first}} {
+		pasts := map[string]past{}
+		for _, path := range paths {
+			if err := readTrace(path, &d, now, pasts); err != nil {
+				t.Fatal(err)
+			}
+		}
+		p := pasts[annotations.DeploymentKey("shop", "web").String()].ordered()
+		if n := len(p); n < 230 || n > 242 || p[0].at.Before(noon.Add(30*time.Minute)) || p[n-1].at.After(now) || !slices.IsSortedFunc(p, func(a, b point) int { return a.at.Compare(b.at) }) {
+			t.Errorf("%d points from %v to %v", n, p[0].at, p[n-1].at)
+		}
+	}
+}
+
+// TestThePace: who opens a page again and again does not make it ask sooner.
+func TestThePace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHub("this", head{})
+		p := &poller{hub: h, now: time.Now, watched: make(chan struct{}, 1), fleet: &get.Asker{}}
+		defer h.look(tableID)()
+		for i := range 10 {
+			time.AfterFunc(time.Duration(i)*time.Second, p.begin)
+		}
+		began := time.Now()
+		if p.pause(t.Context(), time.Second); time.Since(began) != listPace {
+			t.Errorf("it waited %v, want %v", time.Since(began), listPace)
+		}
+		for i := range 10 {
+			time.AfterFunc(time.Duration(i)*time.Second, p.begin)
+		}
+		began = time.Now()
+		if p.pause(t.Context(), 10*time.Second); time.Since(began) != 30*time.Second {
+			t.Errorf("after a round of 10 s it waited %v, want 30 s", time.Since(began))
+		}
+	})
 }
 
 // tryOn tries other annotations on a load.

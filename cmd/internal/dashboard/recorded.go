@@ -6,6 +6,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -13,8 +14,9 @@ import (
 	"github.com/mini-hpa/mini-hpa/scaler/trace"
 )
 
-// readTrace adds what a controller has recorded (--record) to the past of its workload, by the names of keys.
-func readTrace(path string, d *cli.DecisionFlags, pasts map[string]past) error {
+// readTrace adds what a controller has recorded (--record) within the last hour to the past of its workload, by the names of keys. Files come in any order.
+// What is later than now, by a clock that is fast, is left out: what is seen here comes after it.
+func readTrace(path string, d *cli.DecisionFlags, now time.Time, pasts map[string]past) error {
 	file, err := os.Open(path)
 	if err != nil {
 		return err
@@ -50,6 +52,8 @@ func readTrace(path string, d *cli.DecisionFlags, pasts map[string]past) error {
 			}
 			p.ratios = append(p.ratios, m.Ratio)
 		}
-		pasts[name] = pasts[name].add(p)
+		if age := now.Sub(p.at); age >= 0 && age <= remembered {
+			pasts[name] = append(pasts[name], p)
+		}
 	}
 }

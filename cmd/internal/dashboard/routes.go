@@ -39,15 +39,6 @@ type server struct {
 	ctx context.Context //nolint:containedctx // requests outlive no process
 }
 
-// Paths of pages and of what they ask for. A workload is NAMESPACE/KIND/NAME, in which KIND is as in annotations.Key.String.
-const (
-	pathWorkload = "/w/"
-	pathSystem   = "/system"
-	pathStream   = "/stream"
-	pathTry      = "/try/"
-	named        = "{namespace}/{kind}/{name}"
-)
-
 // routes are all that there is.
 func (s *server) routes() map[string]http.HandlerFunc {
 	page := file(indexHTML, "text/html; charset=utf-8")

@@ -301,3 +301,92 @@ func TestAnActivatorThatIsMissingKeepsAwake(t *testing.T) {
 		s.wantAtATime(0)
 	})
 }
+
+// sleeps is a scene of always in which the workload sleeps.
+func sleeps(t *testing.T) *scene {
+	s := always(t)
+	s.lead(1)
+	s.activator("a1")
+	s.lead(1)
+	s.lead(0)
+	s.pass(wake.Told)
+	s.lead(0)
+	s.owned = nil
+	if led := s.lead(0); led.State != wake.Asleep {
+		t.Fatalf("%+v", led)
+	}
+	s.keeper.sweep()
+	s.pass(2 * time.Minute)
+	s.writes = nil
+	return s
+}
+
+// TestASleeperWhoseRequestsAreNotToGoThroughActivatorsAnyMore is woken first, and activators are told of its pods, which nothing else tells them: who waits is served.
+func TestASleeperWhoseRequestsAreNotToGoThroughActivatorsAnyMore(t *testing.T) {
+	for because, change := range map[string]func(*scene){
+		"are not to wake it any more": func(s *scene) { s.wake = annotations.Wake{} },
+		"has no selector":             func(s *scene) { s.wake.Always, s.wake.Targeted = false, false },
+		"does not say":                func(s *scene) { delete(s.services[0].Annotations, annotations.ActivatorKey) },
+		"has a selector":              func(s *scene) { s.services[0].Spec.Selector = map[string]string{"app": "web"} },
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := sleeps(t)
+			change(s)
+			s.lead(0)
+			s.wantStranded(because)
+			s.workload.Replicas = 1
+			for range 3 {
+				if led := s.lead(1); led.State != wake.Waking {
+					t.Errorf("%s: %+v", because, led)
+				}
+				s.pass(time.Second)
+			}
+			s.wantWrites()
+			s.owned = []*podspec.Pod{ready("p5", "10.1.0.5")}
+			s.lead(1)
+			s.wantWrites("update mini-hpa-web active a1")
+			s.wantBackends("mini-hpa-web", "10.1.0.5")
+			s.pass(w - time.Second)
+			if led := s.lead(1); led.Next != time.Second || led.State != wake.Direct {
+				t.Errorf("%s: %+v", because, led)
+			}
+			s.wantWrites()
+			s.pass(time.Second)
+			s.lead(1)
+			s.wantWrites("update mini-hpa-web out")
+		})
+	}
+}
+
+// TestWhatHindersForAMoment takes nobody's requests away: a port of the pods is renamed, and a moment later in the Service, too.
+func TestWhatHindersForAMoment(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := always(t)
+		s.lead(1)
+		s.activator("a1")
+		s.lead(1)
+		s.pass(time.Hour)
+		s.lead(1)
+		s.keeper.sweep()
+		s.writes = nil
+		s.workload.Template.Spec.Containers[0].Ports[0].Name = "app"
+		if led := s.lead(1); led.Next != w {
+			t.Errorf("%+v", led)
+		}
+		s.owned = append(s.owned, ready("p2", "10.1.0.2"))
+		s.pass(w - time.Second)
+		s.lead(1)
+		s.wantWrites("update mini-hpa-web active a1")
+		s.wantBackends("mini-hpa-web", "10.1.0.1", "10.1.0.2")
+		s.services[0].Spec.Ports[0].TargetPort = intstr.FromString("app")
+		s.lead(1)
+		s.pass(time.Minute)
+		s.lead(1)
+		s.wantWrites()
+		s.services[0].Spec.Ports[0].TargetPort = intstr.FromString("other")
+		s.lead(1)
+		s.pass(w)
+		s.lead(1)
+		s.wantWrites("update mini-hpa-web out")
+	})
+}

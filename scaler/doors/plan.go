@@ -37,7 +37,7 @@ type planned struct {
 	activators map[discoveryv1.AddressType][]serves.Activator
 	// leaving are slices that are to go.
 	leaving []*written
-	// backends are the pods that activators are told of, by address family; nil where they know them from Kubernetes' own slices.
+	// backends are the pods that activators are told of, by address family; nil where they know them from Kubernetes' own slices, or stay as they are told.
 	backends map[discoveryv1.AddressType][]serves.Backends
 }
 
@@ -110,7 +110,7 @@ func (g *gathering) service(object *corev1.Service, p annotations.Wake, own map[
 		g.depart(&pl, &about, own[pl.name])
 		return pl, about
 	}
-	g.sleeper.services = append(g.sleeper.services, pl.name)
+	g.sleeper.services, pl.known.departs = append(g.sleeper.services, pl.name), time.Time{}
 	g.ready(pl.known, pl.name)
 	if p.Always {
 		g.always(&pl, &about)
@@ -158,13 +158,27 @@ func (g *gathering) depart(pl *planned, about *wake.Service, own []*written) {
 		known = &service{workload: g.key}
 		g.services[pl.name] = known
 	}
-	g.ready(known, pl.name)
 	known.stored, known.face, known.since = map[discoveryv1.AddressType]*stored{}, wake.Out, time.Time{}
-	pl.leaving, pl.activators, about.Ready = own, map[discoveryv1.AddressType][]serves.Activator{}, known.ready.Since()
+	pl.leaving, pl.activators = own, map[discoveryv1.AddressType][]serves.Activator{}
 	for _, s := range own {
 		about.Face, about.Always = max(about.Face, s.says.Face), about.Always || s.says.Serves.Path == serves.PathAlways
 		pl.activators[s.says.Family], _ = g.present.listening(s.name(), s.says.Family, s.says.Ports, &s.says)
 		g.sleeper.slices[s.name()] = true
+	}
+	if known.departs.IsZero() {
+		known.departs = g.now
+	}
+	service := g.Cluster.Service(pl.name)
+	if !about.Always || g.workload.UID == "" || service == nil {
+		g.ready(known, pl.name)
+		about.Ready = known.ready.Since()
+		return
+	}
+	var ready []string
+	pl.backends, ready = g.backends(service, g.workload, g.workload.Replicas)
+	known.ready = known.ready.After(g.now, ready, g.doubted)
+	if about.Ready = known.ready.Since(); !about.Ready.IsZero() { // it goes for longer than a moment, as when a port is renamed here and there
+		about.Ready = later(about.Ready, known.departs)
 	}
 }
 

@@ -28,7 +28,7 @@ func (k *Keeper) part(ctx context.Context, p *plan, at int) error {
 		var rest time.Duration
 		var err error
 		if face == wake.Active && s.says.Face == wake.Active {
-			err = k.hold(ctx, s, pl.activators[s.says.Family])
+			err = k.hold(ctx, s, pl)
 		} else {
 			rest, err = k.release(ctx, s)
 		}
@@ -41,16 +41,41 @@ func (k *Keeper) part(ctx context.Context, p *plan, at int) error {
 	return nil
 }
 
-// hold has a slice that is to go lead to the activators that there are.
-func (k *Keeper) hold(ctx context.Context, s *written, to []serves.Activator) error {
+// hold has a slice that is to go lead to the activators that there are, and tells them of the pods if nothing else does.
+func (k *Keeper) hold(ctx context.Context, s *written, pl *planned) error {
 	want := s.says
-	want.Activators = to
+	want.Activators = pl.activators[s.says.Family]
+	if told := pl.backends[s.says.Family]; told != nil && want.Backends != nil {
+		want.Backends = withPorts(told, &s.says)
+	}
 	object := want.Object()
 	if sameSlice(object, s.object) {
 		return nil
 	}
 	_, err := k.put(ctx, &stored{object: s.object}, object)
 	return err
+}
+
+// withPorts are these pods with the ports that a slice has. The numbers of those that the Service, or the template of the pods, does not have any more are as the slice
+// says; what nobody knows is left out.
+func withPorts(told []serves.Backends, says *serves.Slice) []serves.Backends {
+	made := []serves.Backends{}
+	for _, b := range told {
+		ports := map[string]int32{}
+		for _, port := range says.Ports {
+			number := b.Ports[port.Name]
+			for i := 0; number == 0 && i < len(says.Backends); i++ {
+				number = says.Backends[i].Ports[port.Name]
+			}
+			if number != 0 {
+				ports[port.Name] = number
+			}
+		}
+		if len(ports) > 0 {
+			made = append(made, serves.Backends{Addresses: b.Addresses, Ports: ports})
+		}
+	}
+	return made
 }
 
 // release takes a slice away: first it leads nobody anywhere, and when every node knows that, it is deleted. It returns when to go on; 0 if it is gone.

@@ -69,6 +69,8 @@ type service struct {
 	ready wake.Ready
 	// withheld is since when activators are told of no pods, because the workload is to sleep; zero if they are.
 	withheld time.Time
+	// departs is since when its slices are to go; zero if they are not.
+	departs time.Time
 }
 
 // refresh takes in what the watch says of a slice. It returns why the slice is somebody else's; empty if it is not.

@@ -82,7 +82,7 @@ type Workload struct {
 // One that is hindered or leaving does not become Active, and is Out where another one is quiet. If it is Active it stays so, like any other, until a pod is
 // ready: whoever comes meanwhile finds somebody.
 //
-// One whose requests all go through the activators is Active from when one of them listens, and Out when it goes while there are pods.
+// One whose requests all go through the activators is Active from when one of them listens, for as long as it does not go.
 func (w Waits) Face(of *Workload, s *Service) (_ Face, after time.Duration) {
 	quiet, goes := s.Quiet, s.goes()
 	if goes {
@@ -91,13 +91,11 @@ func (w Waits) Face(of *Workload, s *Service) (_ Face, after time.Duration) {
 	switch {
 	case of.Off:
 		return Out, 0
-	case goes && s.Always && of.Replicas > 0:
-		return Out, 0
 	case s.Face != Active && (goes || of.Stays && !s.Always):
 		return quiet, 0
 	case of.Replicas == 0:
 		return Active, 0
-	case of.Desired == 0 && !goes, s.Always && of.Replicas > 0:
+	case !goes && (of.Desired == 0 || s.Always):
 		if !s.Listening && s.Face != Active {
 			return quiet, 0 // nobody would be there
 		}

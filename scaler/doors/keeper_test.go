@@ -491,6 +491,43 @@ func TestAServiceThatWakesNobodyAnyMore(t *testing.T) {
 	})
 }
 
+// TestAPortThatGoesIsNotTheOneThatHasItsName: a Service that was made anew has another pair, and what the activator tells of the one before, which lingers, says
+// nothing of it, in whatever order it is told.
+func TestAPortThatGoesIsNotTheOneThatHasItsName(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := asleep(t)
+		s.tell("a1", func(p *serves.State) { p.Held, p.Total = 1, 1 })
+		pair := serves.PairOf(*s.stored("mini-hpa-web").Ports[0].Port)
+		gone := serves.Line{Port: &serves.State{Slice: "shop/mini-hpa-web", Name: "http", Pair: pair + 2, Gone: true}}
+		live := serves.Line{Port: &serves.State{Slice: "shop/mini-hpa-web", Name: "http", Pair: pair, Listening: true, Held: 1, Total: 1}}
+		want := func(held int) {
+			t.Helper()
+			if got, err := s.keeper.Requests(s.workload.Key); err != nil || got.Held != held {
+				t.Errorf("%+v, %v; want %d held", got, err, held)
+			}
+		}
+		s.keeper.says("a1", gone)
+		want(1)
+		for _, lines := range [][]serves.Line{{gone, live}, {live, gone}} {
+			s.keeper.begins("a1")
+			s.keeper.says("a1", serves.Line{Process: &serves.Process{Start: "1"}})
+			for _, line := range lines {
+				line.Port = new(*line.Port)
+				s.keeper.says("a1", line)
+			}
+			s.keeper.says("a1", serves.Line{Synced: true})
+			want(1)
+		}
+		s.lead(0)
+		s.wantWrites()
+		gone.Port.Pair = pair
+		s.keeper.says("a1", gone)
+		want(0)
+		s.lead(0)
+		s.wantWrites("update mini-hpa-web active a2")
+	})
+}
+
 // TestAServiceThatIsAwayForAMoment, as when it is replaced, wakes nobody; one that stays away does.
 func TestAServiceThatIsAwayForAMoment(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -77,8 +77,10 @@ func (r *report) put(line serves.Line) {
 	case line.Process != nil:
 		r.start, r.draining = line.Process.Start, line.Process.Draining
 	case p == nil:
-	case p.Gone:
-		delete(r.ports, portKey{p.Key(), p.Name})
+	case p.Gone: // a port that was there before may have had the name, with another pair
+		if key := (portKey{p.Key(), p.Name}); r.ports[key] != nil && r.ports[key].Pair == p.Pair {
+			delete(r.ports, key)
+		}
 	default:
 		r.ports[portKey{p.Key(), p.Name}] = p
 	}

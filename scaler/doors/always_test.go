@@ -1,9 +1,11 @@
 package doors
 
 import (
+	"context"
 	"errors"
 	"math"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -11,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
@@ -388,5 +391,37 @@ func TestWhatHindersForAMoment(t *testing.T) {
 		s.pass(w)
 		s.lead(1)
 		s.wantWrites("update mini-hpa-web out")
+	})
+}
+
+// TestAnActivatorThatWasNeverHeardIsMissing if slices led to it before this process did: it may have requests.
+func TestAnActivatorThatWasNeverHeardIsMissing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := always(t)
+		s.lead(1)
+		s.activator("a1")
+		s.activator("a2")
+		s.lead(1)
+		s.pods = []*corev1.Pod{pod("a1"), pod("a2"), pod("a3")} // a3 is new
+		s.keeper = s.leader()
+		ended, cancel := context.WithCancel(t.Context())
+		cancel()
+		var running sync.WaitGroup
+		s.keeper.follow(ended, map[types.UID]context.CancelFunc{}, &running)
+		running.Wait()
+		s.lead(1)
+		s.activator("a1")
+		if got, err := s.atATime(); !errors.Is(err, wake.ErrUnknown) {
+			t.Errorf("%v at a time, %v", got, err)
+		}
+		s.pass(wake.Settled - time.Second)
+		if got, err := s.atATime(); !errors.Is(err, wake.ErrMissing) {
+			t.Errorf("%v at a time, %v", got, err)
+		}
+		s.activator("a2")
+		s.wantAtATime(0)
+		s.keeper.reports["a2"].synced = false // as if it had never been
+		s.pass(time.Second)
+		s.wantAtATime(0)
 	})
 }

@@ -77,6 +77,8 @@ type Keeper struct {
 	pairs    *pairs
 	// propagation is how late nodes were.
 	propagation wake.Propagation
+	// inherited are the activators to which slices led when this process began to lead.
+	inherited map[types.UID]bool
 	// leaving is since when the slices have been Out that are to go, and missing since when the workload of one is not there.
 	leaving, missing map[types.NamespacedName]time.Time
 	strange          map[types.NamespacedName]string
@@ -128,6 +130,7 @@ func NewKeeper(c Config) *Keeper {
 
 func (k *Keeper) reset() {
 	k.began, k.services, k.sleepers, k.reports = time.Time{}, map[types.NamespacedName]*service{}, map[annotations.Key]*sleeper{}, map[types.UID]*report{}
+	k.inherited = map[types.UID]bool{}
 	k.of, k.readings = map[annotations.Key][]types.NamespacedName{}, map[types.NamespacedName]*reading{}
 	k.pairs, k.leaving, k.missing, k.strange = newPairs(), map[types.NamespacedName]time.Time{}, map[types.NamespacedName]time.Time{}, map[types.NamespacedName]string{}
 }

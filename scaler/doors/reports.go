@@ -28,7 +28,7 @@ type report struct {
 	// synced says that it has told everything at least once.
 	synced bool
 	ports  map[portKey]*serves.State
-	// lost is when it was given up last; zero if it never was.
+	// lost is when it was given up last, or when this process began to lead if slices led there then; zero if it never was and none did.
 	lost time.Time
 	// next is what is told anew, until it is complete; nil otherwise.
 	next *report

@@ -35,11 +35,14 @@ func (k *Keeper) Begin() {
 	k.indexLocked(own)
 }
 
-// noteLocked notes the pairs of a slice.
+// noteLocked notes the pairs of a slice, and to whom it leads.
 func (k *Keeper) noteLocked(object *discoveryv1.EndpointSlice) {
 	s, err := serves.Read(object)
 	if err != nil {
 		return
+	}
+	for _, a := range s.Activators {
+		k.inherited[a.UID] = true
 	}
 	for _, port := range s.Ports {
 		k.pairs.note(place{types.NamespacedName{Namespace: s.Namespace, Name: s.Service}, port.Name}, port.Pair)
@@ -102,7 +105,7 @@ func (k *Keeper) follow(ctx context.Context, following map[types.UID]context.Can
 		if following[a.uid] == nil {
 			f := &follower{activator: a, tls: k.TLS, begins: k.begins, says: k.says, breaks: k.breaks, ends: k.lose}
 			k.mu.Lock()
-			k.reports[a.uid] = &report{activator: a, ports: map[portKey]*serves.State{}}
+			k.reports[a.uid] = k.unheardLocked(a)
 			k.mu.Unlock()
 			lasting, cancel := context.WithCancel(ctx)
 			following[a.uid] = cancel
@@ -128,6 +131,16 @@ func (k *Keeper) follow(ctx context.Context, following map[types.UID]context.Can
 			k.mu.Unlock()
 		}
 	}
+}
+
+// unheardLocked is the report of an activator that has told nothing yet. If slices led to it when this process began to lead, there may be requests that nobody has
+// told of: it is missing from then on.
+func (k *Keeper) unheardLocked(a activator) *report {
+	r := &report{activator: a, ports: map[portKey]*serves.State{}}
+	if k.inherited[a.uid] {
+		r.lost = k.began
+	}
+	return r
 }
 
 // isToEnd takes note that an activator is to end, or that its pod is gone, and has the workloads looked at that lead there.

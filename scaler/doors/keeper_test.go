@@ -635,6 +635,26 @@ func TestAnActivatorThatIsToEnd(t *testing.T) {
 	})
 }
 
+// TestAllActivatorsAreToEnd: as long as nobody else is there, requests are led to those that still listen; nothing is put to sleep by that.
+func TestAllActivatorsAreToEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := asleep(t)
+		s.keeper.isToEnd("a1", false)
+		s.keeper.says("a2", serves.Line{Process: &serves.Process{Start: "1", Draining: true}})
+		s.lead(0)
+		s.wantWrites()
+		s.tell("a1", func(p *serves.State) { p.Listening = false })
+		s.lead(0)
+		s.wantWrites("update mini-hpa-web active a2")
+		s.workload.Replicas = 1
+		s.wantClosed(s.lead(0), 0, `no activator listens for Service "web"`)
+		s.wantWrites()
+		s.activator("a3")
+		s.lead(0)
+		s.wantWrites("update mini-hpa-web active a3")
+	})
+}
+
 // TestWhoIsNeverHeard is no secret to what nothing else makes be looked at: a slice may lead there since before this process has led.
 func TestWhoIsNeverHeard(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -59,6 +59,7 @@ func isUnready(pod *corev1.Pod) bool {
 //	has told nothing, as yet        stays                        waits
 //
 // If nobody would be left, those stay whose pods are there. It may be this process that cannot reach them, and where they are gone a request finds nobody either way.
+// If there are none, those stay that are to end, for as long as they tell that they listen.
 func (p *present) listening(slice types.NamespacedName, family discoveryv1.AddressType, ports []serves.Port, says *serves.Slice) (to []serves.Activator, all bool) {
 	heard := map[string]bool{}
 	for _, r := range p.reports {
@@ -76,7 +77,7 @@ func (p *present) listening(slice types.NamespacedName, family discoveryv1.Addre
 	if says == nil || says.Face != wake.Active {
 		return sorted(to), all
 	}
-	var left []serves.Activator
+	var left, ending []serves.Activator
 	for _, a := range says.Activators {
 		if slices.ContainsFunc(to, func(b serves.Activator) bool { return b.UID == a.UID }) {
 			continue
@@ -88,10 +89,15 @@ func (p *present) listening(slice types.NamespacedName, family discoveryv1.Addre
 			to = append(to, a)
 		case p.pods[a.UID] && (r == nil || !r.draining):
 			left = append(left, a)
+		case told && !r.broken && r.listensOn(slice, ports):
+			ending = append(ending, a)
 		}
 	}
 	if len(to) == 0 {
 		to = left
+	}
+	if len(to) == 0 {
+		to = ending
 	}
 	return sorted(to), all
 }

@@ -73,10 +73,18 @@ func TestRequestsWake(t *testing.T) {
 	}
 	d.awaitSlice("web", "active activator-1")
 
-	// An activator that ends is taken out, and put in again once it listens.
-	keeper.change(func() { keeper.draining = true })
+	// An activator that ends is taken out when it does not listen any more, as there is no other one, and put in again once it listens.
+	ends := func(does bool) {
+		keeper.change(func() {
+			keeper.draining, keeper.deaf = does, does
+			for _, state := range keeper.told {
+				state.Listening = !does
+			}
+		})
+	}
+	ends(true)
 	d.awaitSlice("web", "active")
-	keeper.change(func() { keeper.draining = false })
+	ends(false)
 	d.awaitSlice("web", "active activator-1")
 
 	asked := time.Now()

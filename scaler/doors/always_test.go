@@ -13,8 +13,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
+	clienttesting "k8s.io/client-go/testing"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/annotations/podspec"
@@ -423,5 +425,28 @@ func TestAnActivatorThatWasNeverHeardIsMissing(t *testing.T) {
 		s.keeper.reports["a2"].synced = false // as if it had never been
 		s.pass(time.Second)
 		s.wantAtATime(0)
+	})
+}
+
+// TestAWriteThatTakesLong: activators know that requests must wait only from when it was made.
+func TestAWriteThatTakesLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := always(t)
+		s.lead(1)
+		s.activator("a1")
+		s.lead(1)
+		const long = 700 * time.Millisecond
+		s.client.PrependReactor("update", "endpointslices", func(clienttesting.Action) (bool, runtime.Object, error) {
+			s.pass(long)
+			return false, nil, nil
+		})
+		s.lead(0)
+		s.pass(wake.Told - time.Millisecond)
+		if led := s.lead(0); led.Closed == nil || led.Closed.For != time.Millisecond {
+			t.Errorf("%+v", led.Closed)
+		}
+		s.activator("a2")
+		s.lead(0) // that one is told of no pods from its beginning
+		s.wantClosed(s.lead(0), 0, "")
 	})
 }

@@ -51,6 +51,11 @@ func (s *stored) leads(before *stored, now time.Time) time.Time {
 	return longest
 }
 
+// mayTell says whether activators may know of pods by this slice.
+func (s *stored) mayTell() bool {
+	return s == nil || s.isBad || slices.ContainsFunc(s.says.Backends, func(b serves.Backends) bool { return len(b.Addresses) > 0 })
+}
+
 // lateWatch is how late a watch may bring a slice that was made: until then it counts as there.
 const lateWatch = 10 * time.Second
 

@@ -56,6 +56,9 @@ func (k *Keeper) keep(ctx context.Context, p *plan, at int) error {
 		next.written, next.awaited = now, true
 		k.mu.Lock()
 		pl.known.stored[family] = next
+		if !about.Withheld.IsZero() && have.mayTell() { // activators could not know before it was written
+			pl.known.withheld, about.Withheld = now, now
+		}
 		if known := next.leads(have, now); leads {
 			since = now
 		} else if face == wake.Active && known.After(since) {

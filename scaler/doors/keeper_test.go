@@ -675,6 +675,38 @@ func TestWhoIsNeverHeard(t *testing.T) {
 	})
 }
 
+// TestWhoStaysAwayIsToldOnce, though its pod is looked at each second; at the start again, as slices lead there until others have had the time to tell their state.
+func TestWhoStaysAwayIsToldOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := asleep(t)
+		s.keeper = s.leader()
+		s.activator("a1")
+		s.keeper.reports["a2"] = &report{activator: activator{uid: "a2", name: "a2"}, ports: map[portKey]*serves.State{}}
+		s.lead(0)
+		want := func(enqueued int) {
+			t.Helper()
+			s.enqueued = 0
+			for range 10 {
+				s.keeper.lose("a2", errors.New("it does not answer, and its pod is not ready"))
+				s.pass(sweeping)
+			}
+			if s.enqueued != enqueued {
+				t.Errorf("enqueued %d times; want %d", s.enqueued, enqueued)
+			}
+		}
+		want(5 + 1)
+		want(0)
+		s.keeper.isToEnd("a2", false)
+		want(1)
+		s.keeper.isToEnd("a2", false)
+		want(0)
+		s.keeper.isToEnd("a2", true)
+		want(1)
+		s.activator("a2")
+		want(1)
+	})
+}
+
 // TestFromBothFamiliesToOne: the slice of the other one goes, and keeps nobody awake.
 func TestFromBothFamiliesToOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -25,6 +25,8 @@ type report struct {
 	// leaving says that its pod is to end, gone that it is not there any more: nobody is led there, and what the activator still holds counts. Broken says that it
 	// tells nothing at present.
 	leaving, gone, broken bool
+	// given says that it was given up and has told nothing since, and that slices were looked at because of that by what is known after the start.
+	given bool
 	// synced says that it has told everything at least once.
 	synced bool
 	ports  map[portKey]*serves.State
@@ -45,6 +47,16 @@ type change struct {
 	refused uint64
 	// age is how long ago the last connection came by the active door.
 	age time.Duration
+}
+
+// isToldLocked says whether any activator tells its state.
+func (k *Keeper) isToldLocked() bool {
+	for _, r := range k.reports {
+		if r.synced {
+			return true
+		}
+	}
+	return false
 }
 
 // begin makes the report take what is told anew.
@@ -109,7 +121,7 @@ func (r *report) replace() []change {
 		}
 	}
 	turned := r.draining != next.draining
-	r.start, r.draining, r.ports, r.synced, r.next = next.start, next.draining, next.ports, true, nil
+	r.start, r.draining, r.ports, r.synced, r.given, r.next = next.start, next.draining, next.ports, true, false, nil
 	if turned {
 		return r.all()
 	}

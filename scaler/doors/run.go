@@ -152,6 +152,7 @@ func (k *Keeper) isToEnd(uid types.UID, gone bool) {
 			k.Log.Info("an activator is to end: requests are not led there any more, and what it holds counts", zap.String("activator", r.name))
 			keys = k.allLocked()
 		}
+		r.given = r.given && r.leaving && r.gone == gone // where it is the last one, it stays in the slices only while its pod is there
 		r.leaving, r.gone = true, gone
 	}
 	k.mu.Unlock()
@@ -280,12 +281,13 @@ func (k *Keeper) lose(uid types.UID, why error) {
 	k.mu.Lock()
 	r := k.reports[uid]
 	var keys []annotations.Key
-	if r != nil {
+	if r != nil && !r.given {
 		keys = k.allLocked() // a slice may lead to one that this process has never heard
+		r.given = k.Now().Sub(k.began) >= starting
 	}
 	if r != nil && r.synced {
 		k.Log.Warn("an activator is gone: requests are not led there any more, unless there is no other", zap.String("activator", r.name), zap.Error(why))
-		*r = report{activator: r.activator, leaving: r.leaving, gone: r.gone, broken: true, ports: map[portKey]*serves.State{}, lost: k.Now()}
+		*r = report{activator: r.activator, leaving: r.leaving, gone: r.gone, broken: true, given: r.given, ports: map[portKey]*serves.State{}, lost: k.Now()}
 	}
 	k.mu.Unlock()
 	k.Enqueue(keys...)

@@ -450,3 +450,29 @@ func TestAWriteThatTakesLong(t *testing.T) {
 		s.wantClosed(s.lead(0), 0, "")
 	})
 }
+
+// TestNothingSettlesWhereNobodyAsks how many requests there are: what is paused, sleeps or has no activator is not looked at again and again.
+func TestNothingSettlesWhereNobodyAsks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := always(t)
+		s.lead(1)
+		s.activator("a1")
+		s.lead(1)
+		s.fly("a1", 20)
+		if led := s.lead(1); led.Next != settling {
+			t.Errorf("%+v", led)
+		}
+		if next := s.stay(); next != 0 {
+			t.Errorf("paused, and again in %s", next)
+		}
+		s.workload.Replicas = 0
+		if led := s.lead(0); led.Next != 0 {
+			t.Errorf("asleep: %+v", led)
+		}
+		s.workload.Replicas = 1
+		s.keeper.lose("a1", errors.New("it does not answer"))
+		if led := s.lead(1); led.Next != 0 {
+			t.Errorf("nobody tells: %+v", led)
+		}
+	})
+}

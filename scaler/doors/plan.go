@@ -74,7 +74,7 @@ func (k *Keeper) plan(w *annotations.Workload, p annotations.Wake, wanted wake.W
 		made.services, made.view.Services = append(made.services, pl), append(made.view.Services, about)
 	}
 	lacking, rest := g.lacking(p, objects, made.waits.BeforeOut)
-	if made.next = sooner(made.next, rest); s.unsettled {
+	if made.next = sooner(made.next, rest); s.unsettled && !wanted.Stays && w.Replicas > 0 && k.isToldLocked() {
 		made.next = sooner(made.next, settling)
 	}
 	made.services, made.view.Services = append(made.services, make([]planned, len(lacking))...), append(made.view.Services, lacking...)

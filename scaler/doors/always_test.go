@@ -476,3 +476,21 @@ func TestNothingSettlesWhereNobodyAsks(t *testing.T) {
 		}
 	})
 }
+
+// TestSinceWhenThePodsAreReady is remembered from look to look.
+func TestSinceWhenThePodsAreReady(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := always(t)
+		s.pass(wake.Settled)
+		since := func() time.Time {
+			return s.keeper.services[types.NamespacedName{Namespace: "shop", Name: "web"}].ready.Since()
+		}
+		s.lead(1)
+		first := since()
+		s.pass(time.Minute)
+		s.lead(1)
+		if again := since(); first.IsZero() || !again.Equal(first) {
+			t.Errorf("since %s, and then since %s", first, again)
+		}
+	})
+}

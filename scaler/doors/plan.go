@@ -111,9 +111,10 @@ func (g *gathering) service(object *corev1.Service, p annotations.Wake, own map[
 		return pl, about
 	}
 	g.sleeper.services, pl.known.departs = append(g.sleeper.services, pl.name), time.Time{}
-	g.ready(pl.known, pl.name)
 	if p.Always {
 		g.always(&pl, &about)
+	} else {
+		g.ready(pl.known, pl.name)
 	}
 	about.Face, about.Since, about.Ready = pl.known.face, pl.known.since, pl.known.ready.Since()
 	about.Listening, pl.activators = true, map[discoveryv1.AddressType][]serves.Activator{}

@@ -128,6 +128,7 @@ func (g *gathering) service(object *corev1.Service, p annotations.Wake, own map[
 		pl.activators[family], about.Listening = to, about.Listening && all
 		g.sleeper.slices[name] = true
 		delete(g.missing, name)
+		delete(g.leaving, name) // should it go again, it goes from then on
 	}
 	for _, s := range own[pl.name] {
 		if !slices.Contains(families(object), s.says.Family) {
@@ -165,6 +166,9 @@ func (g *gathering) depart(pl *planned, about *wake.Service, own []*written) {
 		about.Face, about.Always = max(about.Face, s.says.Face), about.Always || s.says.Serves.Path == serves.PathAlways
 		pl.activators[s.says.Family], _ = g.present.listening(s.name(), s.says.Family, s.says.Ports, &s.says)
 		g.sleeper.slices[s.name()] = true
+		if g.workload.UID != "" {
+			delete(g.missing, s.name())
+		}
 	}
 	if known.departs.IsZero() {
 		known.departs = g.now

@@ -251,7 +251,19 @@ func (k *Keeper) claimLocked(pl *planned, key annotations.Key) (hindrance string
 		}
 	}
 	known.settle(k.Now())
+	k.returnLocked(pl)
 	return ""
+}
+
+// returnLocked gives the pairs of those ports back that the slices of a Service still have and the Service has not.
+func (k *Keeper) returnLocked(pl *planned) {
+	for _, st := range pl.known.stored {
+		for _, had := range st.says.Ports {
+			if !slices.ContainsFunc(pl.ports, func(port serves.Port) bool { return port.Name == had.Name }) {
+				k.pairs.drop(place{pl.name, had.Name}, k.Now())
+			}
+		}
+	}
 }
 
 // servicesOf are the Services whose requests wake a workload: those that are named, or all whose selector fits its pods.

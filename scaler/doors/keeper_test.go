@@ -278,6 +278,80 @@ func TestOnceNobodyNeedsASlice(t *testing.T) {
 	}
 }
 
+// TestASliceThatWentAndCameBack goes as slowly as the first time when it goes again, and so does one whose workload was gone for a moment.
+func TestASliceThatWentAndCameBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := asleep(t)
+		workload := s.workload
+		missing := func(want time.Duration) {
+			t.Helper()
+			s.workload = nil
+			if next := s.leave(); next != want {
+				t.Errorf("again in %s; want %s", next, want)
+			}
+			s.pass(9 * time.Second)
+			s.leave()
+			s.workload = workload
+			s.wantWrites()
+		}
+		missing(10 * time.Second)
+		s.services[0].Spec.PublishNotReadyAddresses = true
+		s.lead(0)
+		s.pass(time.Minute)
+		missing(10 * time.Second)
+
+		s.workload.Replicas, s.ready = 1, []string{"p2"}
+		s.lead(1)
+		s.pass(10 * time.Second)
+		s.lead(1)
+		s.wantWrites("update mini-hpa-web out")
+		s.services[0].Spec.PublishNotReadyAddresses = false
+		s.lead(1)
+		s.wantWrites()
+		s.pass(time.Hour)
+		s.services[0].Spec.PublishNotReadyAddresses = true
+		if led := s.lead(1); led.Next != 10*time.Second {
+			t.Errorf("%+v", led)
+		}
+		s.wantWrites()
+	})
+}
+
+// TestWhatHasNoSlicesAndIsGone is forgotten, too.
+func TestWhatHasNoSlicesAndIsGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(t)
+		s.services[0].Spec.ClusterIP = corev1.ClusterIPNone
+		s.lead(1)
+		s.workload, s.unknown = nil, true
+		if s.leave(); len(s.keeper.sleepers) != 1 {
+			t.Error("it may be there")
+		}
+		s.unknown = false
+		if s.leave(); len(s.keeper.sleepers) != 0 {
+			t.Errorf("known: %v", s.keeper.sleepers)
+		}
+	})
+}
+
+// TestThePairOfAPortThatIsGone is given back, and rests.
+func TestThePairOfAPortThatIsGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := asleep(t)
+		pair := serves.PairOf(*s.stored("mini-hpa-web").Ports[0].Port)
+		s.services[0].Spec.Ports[0].Name = "web"
+		s.lead(0)
+		s.lead(0)
+		pairs := s.keeper.pairs
+		if again := serves.PairOf(*s.stored("mini-hpa-web").Ports[0].Port); again == pair || len(pairs.of) != 1 || len(pairs.taken) != 1 || pairs.taken[again].port != "web" {
+			t.Errorf("%d became %d; taken: %v", pair, again, pairs.taken)
+		}
+		if until := pairs.free[pair]; !until.Equal(time.Now().Add(keptFree)) {
+			t.Errorf("it rests until %s", until)
+		}
+	})
+}
+
 // TestASliceThatNobodyLeads has its workload looked at.
 func TestASliceThatNobodyLeads(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

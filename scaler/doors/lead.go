@@ -78,15 +78,19 @@ func (k *Keeper) Stay(ctx context.Context, w *annotations.Workload) (time.Durati
 // Leave takes away the slices of a workload that is there no more, or scaled no more. While it is not known whether it is, because its kind cannot be listed at
 // present, they stay as they are. It returns when to go on; 0 if there is nothing left to do.
 func (k *Keeper) Leave(ctx context.Context, key annotations.Key) (time.Duration, error) {
-	own := k.slicesOf(key)
-	if len(own) == 0 || k.Cluster.Err() != nil {
+	if k.Cluster.Err() != nil {
 		return 0, nil
 	}
+	own := k.slicesOf(key)
 	w := k.Workloads.Workload(key)
-	if w == nil && !k.Workloads.Gone(key) {
+	switch isKnown := w != nil || k.Workloads.Gone(key); {
+	case isKnown:
+		k.Forget(key)
+	case len(own) == 0:
+		return 0, nil
+	default:
 		return k.Stay(ctx, &annotations.Workload{Key: key})
 	}
-	k.Forget(key)
 	var next time.Duration
 	for _, slices := range own {
 		for _, s := range slices {

@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/annotations/podspec"
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
 	"github.com/mini-hpa/mini-hpa/scaler/wake"
 )
@@ -254,5 +255,30 @@ func TestAlwaysIsLedOn(t *testing.T) {
 	c.reconcile(tick)
 	if n := len(g.asked); n != 2 || g.asked[n-1] != g.asked[0] || g.asked[0].Desired != 1 || g.asked[0].Off || g.stayed != 1 {
 		t.Errorf("led %+v, stayed %d times", g.asked, g.stayed)
+	}
+}
+
+// forgetting is the Workloads of a Scaler that forgets a workload while somebody asks how it stands.
+type forgetting struct {
+	Workloads
+	scaler *Scaler
+}
+
+func (f forgetting) Pods(w *annotations.Workload) []*podspec.Pod {
+	f.scaler.memory.forget(web)
+	return f.Workloads.Pods(w)
+}
+
+// TestAWorkloadIsForgottenWhileItIsShown, as when another process begins to lead: it is shown as it was.
+func TestAWorkloadIsForgottenWhileItIsShown(t *testing.T) {
+	c, g := sleeper(t)
+	c.reconcile(2 * time.Minute).reconcile(tick)
+	g.requests = wake.Requests{Held: 3, Active: true}
+	c.scaler.observer.Workloads = forgetting{c.scaler.observer.Workloads, c.scaler}
+	if shown, known := c.scaler.Show(web); !known || shown.Requests == nil || shown.Requests.Held != 3 {
+		t.Errorf("%+v %t", shown, known)
+	}
+	if shown, known := c.scaler.Show(web); known {
+		t.Errorf("it is forgotten, and shown: %+v", shown)
 	}
 }

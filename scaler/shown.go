@@ -75,7 +75,7 @@ func (s *Scaler) Show(key annotations.Key) (Shown, bool) {
 		shown.ProblemEvent = ProblemEvent(p.problems)
 	}
 	if p.decision != nil {
-		shown.Requests = s.requestsShown(s.memory.find(key), key, p.policy)
+		shown.Requests = s.requestsShown(p.remembered, key, p.policy)
 		policy := s.observer.counted(p.whole)
 		shown.Snapshot, shown.Replies = &p.snapshot, s.observer.replies(p.workload, policy, s.observer.Answers.Reply)
 		shown.Warnings = slices.Concat(shown.Warnings, doubts(policy, p.snapshot))
@@ -90,7 +90,7 @@ func (s *Scaler) standpoint(key annotations.Key) (standpoint, bool) {
 		return standpoint{}, false
 	}
 	v, snapshot, before, marks := st.glance.read()
-	p := standpoint{workload: w, pods: s.observer.Workloads.Pods(w), marks: marks, now: s.now()}
+	p := standpoint{remembered: st, workload: w, pods: s.observer.Workloads.Pods(w), marks: marks, now: s.now()}
 	if v == nil {
 		return p, true
 	}

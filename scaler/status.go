@@ -124,8 +124,10 @@ func (t Target) String() string {
 
 // standpoint is everything that the status of a workload is made of.
 type standpoint struct {
-	workload *annotations.Workload
-	pods     []*podspec.Pod
+	// remembered is what the decision is of; the workload may be forgotten meanwhile. It is nil for StatusOf.
+	remembered *state
+	workload   *annotations.Workload
+	pods       []*podspec.Pod
 	// policy has the bounds of the moment. It means nothing where there are problems, which keep the workload from being scaled.
 	policy   annotations.Policy
 	problems field.ErrorList

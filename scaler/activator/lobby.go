@@ -534,6 +534,13 @@ func (p *port) setListening(err error) (news bool) {
 	return news
 }
 
+// setShut takes note that the doors of a port that is not served any more are closed, which is no news.
+func (p *port) setShut() {
+	p.lobby.mu.Lock()
+	defer p.lobby.mu.Unlock()
+	p.listening = false
+}
+
 // setGone says whether the port is not served any more.
 func (p *port) setGone(gone bool) {
 	p.lobby.mu.Lock()

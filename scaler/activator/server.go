@@ -52,6 +52,7 @@ type Server struct {
 	streams *streams
 	cut     context.CancelFunc // of all that is in flight
 	serving sync.WaitGroup
+	closing sync.WaitGroup // of doors
 
 	mu    sync.Mutex
 	ports map[portKey]*served
@@ -61,7 +62,8 @@ type Server struct {
 // served is a port with its doors.
 type served struct {
 	*port
-	entrance *entrance   // nil while the doors are closed
+	entrance *entrance   // nil while the doors are closed, or close
+	closing  bool        // the doors close
 	retired  *time.Timer // closes them, or has closed them, when it is not served any more; else nil
 }
 
@@ -192,9 +194,9 @@ func (s *Server) busy() (held, inFlight int) {
 	return held, inFlight
 }
 
-// admit opens the doors of a port, if they are closed.
+// admit opens the doors of a port, if they are closed. If they are those of another one that close at present, it is called again when that is over.
 func (s *Server) admit(at *served) {
-	if s.ended || at.entrance != nil {
+	if s.ended || at.entrance != nil || at.closing {
 		return
 	}
 	for _, other := range s.ports {
@@ -202,6 +204,11 @@ func (s *Server) admit(at *served) {
 		case other == at || other.key.pair != at.key.pair:
 		case other.retired != nil: // a port that is not served any more gives way
 			s.shut(other)
+			if other.closing {
+				return
+			}
+		case other.closing:
+			return
 		case other.entrance != nil:
 			s.complain(at, fmt.Errorf("cannot listen on port %d: it is that of port %q of slice %s, which was there before", at.key.pair, other.key.name, other.key.slice))
 			return
@@ -262,17 +269,48 @@ func (s *Server) unretire(at *served) {
 // shut closes the doors of a port that is not served any more. Those that it holds are held on, and hear of pods, until their time is over.
 func (s *Server) shut(at *served) {
 	at.retired.Stop()
+	at.setShut()
 	if at.entrance != nil {
-		at.entrance.close()
-		at.entrance = nil
+		s.close(at)
 	}
+	if !at.closing {
+		s.leave(at)
+	}
+}
+
+// close begins to close the doors of a port. That takes up to a second while somebody comes, for which nothing else waits.
+func (s *Server) close(at *served) {
+	doors := at.entrance
+	at.entrance, at.closing = nil, true
+	doors.end()
+	s.closing.Go(func() {
+		doors.close()
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		at.closing = false
+		switch {
+		case at.retired != nil:
+			s.leave(at)
+		case s.ended:
+			at.setListening(errClosed)
+		}
+		for _, other := range s.ports {
+			if other.key.pair == at.key.pair && other.retired == nil {
+				s.admit(other)
+			}
+		}
+	})
+}
+
+// leave ends what is left of a port that is not served any more and whose doors are closed.
+func (s *Server) leave(at *served) {
 	s.web.closeIdle(at.port)
 	s.forget(at)
 }
 
 // forget drops a port that is not served any more, if its doors are closed and nobody is left there.
 func (s *Server) forget(at *served) {
-	if at.retired == nil || at.entrance != nil || s.ports[at.key] != at || !at.isEmpty() || s.web.has(at.port) {
+	if at.retired == nil || at.entrance != nil || at.closing || s.ports[at.key] != at || !at.isEmpty() || s.web.has(at.port) {
 		return
 	}
 	at.retired.Stop()
@@ -283,20 +321,14 @@ func (s *Server) forget(at *served) {
 // closeDoors closes all doors, for ever.
 func (s *Server) closeDoors() {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.ended = true
 	for _, at := range s.ports {
 		if at.entrance != nil {
-			at.entrance.end() // all at the same time
+			s.close(at)
 		}
 	}
-	for _, at := range s.ports {
-		if at.entrance != nil {
-			at.entrance.close()
-			at.entrance = nil
-			at.setListening(errClosed)
-		}
-	}
+	s.mu.Unlock()
+	s.closing.Wait() // none begins to close any more
 }
 
 // all are the ports that are served, and those that were a moment ago.

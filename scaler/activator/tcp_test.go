@@ -16,6 +16,7 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/mini-hpa/mini-hpa/annotations/serves"
 )
@@ -234,12 +235,55 @@ func TestThoseOfASliceThatGoes(t *testing.T) {
 	}
 }
 
-// TestAPortThatIsRenamed has its doors under the new name at once.
+// TestAPortThatIsRenamed has its doors under the new name in a moment.
 func TestAPortThatIsRenamed(t *testing.T) {
 	b := newBench(t, nil)
 	b.slice.Ports[1].Name = "raw"
 	b.server.Serve(b.slice)
-	if s := b.state("raw"); !s.Listening || s.Problem != "" {
+	if s := b.until("raw", "listening", func(s serves.State) bool { return s.Listening }); s.Problem != "" {
+		t.Errorf("%+v", s)
+	}
+}
+
+// TestNobodyWaitsForDoorsThatClose but who is to have them: they close slowly while somebody comes.
+func TestNobodyWaitsForDoorsThatClose(t *testing.T) {
+	b := newBench(t, nil)
+	came, onward := make(chan struct{}), make(chan struct{})
+	b.server.mu.Lock()
+	key := portKey{b.key().String(), "tcp", b.slice.Ports[1].Pair}
+	at := b.server.ports[key]
+	at.entrance.close()
+	slow, err := open(t.Context(), "127.0.0.1", key.pair)
+	if err != nil {
+		t.Fatal(err)
+	}
+	slow.begin(func(_ int, c *net.TCPConn) {
+		close(came)
+		<-onward
+		c.Close()
+	})
+	at.entrance = slow
+	b.server.mu.Unlock()
+	b.dial("tcp")
+	<-came
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		b.slice.Ports[1].Name = "raw"
+		b.server.Serve(b.slice)
+		b.ready()
+		b.server.Drop(types.NamespacedName{Namespace: "shop", Name: "mini-hpa-other"})
+	}()
+	select {
+	case <-done:
+	case <-time.After(patience):
+		t.Fatal("everybody waits for a door")
+	}
+	if s := b.state("raw"); s.Listening {
+		t.Errorf("the doors close, and those of the same pair are open: %+v", s)
+	}
+	close(onward)
+	if s := b.until("raw", "listening", func(s serves.State) bool { return s.Listening }); s.Problem != "" {
 		t.Errorf("%+v", s)
 	}
 }
@@ -358,13 +402,20 @@ func TestASliceThatGoesAndComesBack(t *testing.T) {
 	if s := b.state("tcp"); s.Gone || !s.Listening || s.Total != 1 {
 		t.Errorf("%+v", s)
 	}
-	// Another Service that is given the doors of one that has gone has them at once.
+	// Another Service that is given the doors of one that has gone has them in a moment.
 	b.server.Drop(b.key())
 	other := b.slice
 	other.Service = "other"
 	b.server.Serve(other)
-	for _, p := range b.server.all() {
-		if s := p.state(time.Now()); s.Slice == "shop/mini-hpa-other" && (!s.Listening || s.Problem != "") {
+	for _, p := range other.Ports {
+		key := portKey{"shop/mini-hpa-other", p.Name, p.Pair}
+		b.server.mu.Lock()
+		at := b.server.ports[key]
+		b.server.mu.Unlock()
+		end := time.Now().Add(patience)
+		for ; !at.state(time.Now()).Listening && time.Now().Before(end); time.Sleep(2 * time.Millisecond) {
+		}
+		if s := at.state(time.Now()); !s.Listening || s.Problem != "" {
 			t.Errorf("%+v", s)
 		}
 	}

@@ -33,6 +33,8 @@ type gate struct {
 
 func (g *gate) Requests(annotations.Key) (wake.Requests, error) { return g.requests, g.unknown }
 
+func (g *gate) Look(key annotations.Key) (wake.Requests, error) { return g.Requests(key) }
+
 func (g *gate) Stranded(annotations.Key) string { return g.stranded }
 
 func (g *gate) Lead(_ context.Context, _ *annotations.Workload, p annotations.Wake, wanted wake.Wanted) (wake.Led, error) {

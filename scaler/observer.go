@@ -76,6 +76,8 @@ type Answers interface {
 type Requests interface {
 	// Requests are those of a workload. It fails with wake.ErrUnknown where that will be known in a moment.
 	Requests(key annotations.Key) (wake.Requests, error)
+	// Look is Requests for who decides on the workload now. Nobody else may, as it is told of what comes after that.
+	Look(key annotations.Key) (wake.Requests, error)
 	// Stranded is why requests cannot wake a workload any more that sleeps; empty if they can, or were never to.
 	Stranded(key annotations.Key) string
 }
@@ -219,7 +221,7 @@ func (o *Observer) requests(key annotations.Key) (metrics.Answer, error) {
 	if o.Requests == nil {
 		return metrics.Answer{}, errors.New("this mini-hpa works without activators (--activator)")
 	}
-	all, err := o.Requests.Requests(key)
+	all, err := o.Requests.Look(key)
 	if errors.Is(err, wake.ErrUnknown) {
 		return metrics.Answer{}, metrics.ErrPending
 	}

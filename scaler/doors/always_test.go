@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -179,10 +180,10 @@ func (s *scene) fly(name string, inFlight int) {
 	})
 }
 
-// atATime is how many requests there are at a time, and why that is not known.
+// atATime is how many requests there are at a time, and why that is not known, as of a look.
 func (s *scene) atATime() (float64, error) {
 	s.t.Helper()
-	got, err := s.keeper.Requests(s.workload.Key)
+	got, err := s.keeper.Look(s.workload.Key)
 	return got.AtATime(), err
 }
 
@@ -234,6 +235,35 @@ func TestMoreRequestsAreLookedAtSoon(t *testing.T) {
 		s.atATime()
 		s.pass(wake.Averaged)
 		s.wantAtATime(0)
+	})
+}
+
+// TestWhoOnlyAsksChangesNothing: a scrape between two looks neither says that one is on its way nor makes the next one know less.
+func TestWhoOnlyAsksChangesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := always(t)
+		s.lead(1)
+		s.activator("a1")
+		s.lead(1)
+		s.wantAtATime(0)
+		s.pass(time.Minute)
+		s.wantAtATime(0)
+		s.tell("a1", func(p *serves.State) { p.RequestSeconds += 5 }) // which have come and gone
+		s.pass(wake.Lately)
+		before, load := s.enqueued, s.keeper.sleepers[s.workload.Key].load
+		for range 3 {
+			if got, err := s.keeper.Requests(s.workload.Key); err != nil || got.Average == nil || *got.Average != 5 {
+				t.Errorf("%+v: %v", got, err)
+			}
+		}
+		if diff := cmp.Diff(load, s.keeper.sleepers[s.workload.Key].load, cmp.Exporter(func(reflect.Type) bool { return true })); diff != "" {
+			t.Errorf("who asks changes (-before +after):\n%s", diff)
+		}
+		s.fly("a1", 20)
+		if s.enqueued == before {
+			t.Error("more requests are not looked at")
+		}
+		s.wantAtATime(5)
 	})
 }
 

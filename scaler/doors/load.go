@@ -13,34 +13,27 @@ import (
 // settling is how soon a workload is looked at again while its requests are more or fewer than they were on average, where it is held at a number of them.
 const settling = 500 * time.Millisecond
 
-// followLocked brings the average up to date, and says in all what it is. While there are no pods, all who wait count.
-func (k *Keeper) followLocked(s *sleeper, all *wake.Requests, now time.Time) {
-	if !s.wake.Always {
-		return
+// after is the load as of a look, and says in all what it is on average. While there are no pods, all who wait count.
+func (s *sleeper) after(now time.Time, counters map[string]float64, all *wake.Requests) load {
+	next := s.load
+	if next.unsettled = false; !s.wake.Always {
+		return next
 	}
-	counters := map[string]float64{}
-	k.statesLocked(s, func(r *report, state *serves.State) {
-		counters[string(r.uid)+" "+r.start+" "+state.Slice+" "+state.Name] = state.SecondsAt(now)
-	})
-	s.average = s.average.After(now, counters)
-	average, known := s.average.Requests()
-	if s.unsettled = false; s.replicas == 0 {
-		return
+	next.average = next.average.After(now, counters)
+	average, known := next.average.Requests()
+	if s.replicas == 0 {
+		return next
 	}
-	s.unsettled = s.wake.Targeted && (!known || math.Abs(float64(all.Held+all.InFlight)-average) > 0.1*average)
+	next.unsettled = s.wake.Targeted && (!known || math.Abs(float64(all.Held+all.InFlight)-average) > 0.1*average)
 	if known {
 		all.Average = &average
 	}
+	return next
 }
 
-// wholeLocked says why these requests must not count as all: an activator that tells nothing may have more. They count if they are as many as they were when
+// partialLocked says why these requests must not count as all: an activator that tells nothing may have more. They count if they are as many as they were when
 // all were known, so that they may ask for more pods, and wake a workload that sleeps; but nothing is scaled in by them.
-func (k *Keeper) wholeLocked(s *sleeper, all *wake.Requests, now time.Time) error {
-	why := k.missingLocked(now)
-	if why == nil {
-		s.whole = all.AtATime()
-		return nil
-	}
+func (k *Keeper) partialLocked(s *sleeper, all *wake.Requests, why error) error {
 	if s.replicas == 0 || all.Active && (!s.wake.Targeted || all.AtATime() >= s.whole) {
 		return nil
 	}

@@ -297,7 +297,30 @@ func (k *Keeper) lose(uid types.UID, why error) {
 func (k *Keeper) Requests(key annotations.Key) (wake.Requests, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	all, _, err := k.requestsLocked(key)
+	return all, err
+}
+
+// Look is Requests for who decides on the workload, which goes on from there: what has come or gone since is looked at soon.
+func (k *Keeper) Look(key annotations.Key) (wake.Requests, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	all, next, err := k.requestsLocked(key)
+	if s := k.sleepers[key]; s != nil {
+		s.load = next
+	}
+	return all, err
+}
+
+// requestsLocked are the requests of a workload, and its load as of a look at them. Where not enough is known, there is no more to be known soon.
+func (k *Keeper) requestsLocked(key annotations.Key) (wake.Requests, load, error) {
 	var all wake.Requests
+	var next load
+	s := k.sleepers[key]
+	if s != nil {
+		next = s.load
+		next.unsettled = false
+	}
 	synced := false
 	for _, r := range k.reports {
 		synced = synced || r.synced
@@ -305,25 +328,31 @@ func (k *Keeper) Requests(key annotations.Key) (wake.Requests, error) {
 	now := k.Now()
 	switch {
 	case !synced && now.Sub(k.began) < starting:
-		return all, wake.ErrUnknown
+		return all, next, wake.ErrUnknown
 	case !synced:
-		return all, wake.ErrNobody
+		return all, next, wake.ErrNobody
+	case s == nil:
+		return all, next, wake.ErrUnknown // it is not known which Services are its own
 	}
-	s := k.sleepers[key]
-	if s == nil {
-		return all, wake.ErrUnknown // it is not known which Services are its own
-	}
-	k.statesLocked(s, func(_ *report, state *serves.State) {
+	counters := map[string]float64{}
+	k.statesLocked(s, func(r *report, state *serves.State) {
 		all.Held, all.InFlight = all.Held+state.Held, all.InFlight+state.InFlight
 		all.Waits.Add(state.Waits)
 		all.Firsts.Add(state.Firsts)
 		if state.Held > 0 {
 			all.Waiting = max(all.Waiting, state.WaitingAt(now))
 		}
+		if s.wake.Always {
+			counters[string(r.uid)+" "+r.start+" "+state.Slice+" "+state.Name] = state.SecondsAt(now)
+		}
 	})
 	all.Active = all.Held+all.InFlight > 0 || !s.came.IsZero() && now.Sub(s.came) < recent
-	k.followLocked(s, &all, now)
-	return all, k.wholeLocked(s, &all, now)
+	next = s.after(now, counters, &all)
+	if why := k.missingLocked(now); why != nil {
+		return all, next, k.partialLocked(s, &all, why)
+	}
+	next.whole = all.AtATime()
+	return all, next, nil
 }
 
 // Refused is how many requests of a workload activators have refused since this was asked last.

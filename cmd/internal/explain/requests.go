@@ -26,6 +26,9 @@ func (unasked) Requests(annotations.Key) (wake.Requests, error) {
 	return wake.Requests{}, errors.New("only the running controller is told of requests by the activators; its metrics mini_hpa_requests_held and _in_flight have them")
 }
 
+// Look is scaler.Requests'.
+func (u unasked) Look(key annotations.Key) (wake.Requests, error) { return u.Requests(key) }
+
 // Stranded is scaler.Requests'.
 func (unasked) Stranded(annotations.Key) string { return "" }
 

@@ -267,6 +267,39 @@ func TestWhoOnlyAsksChangesNothing(t *testing.T) {
 	})
 }
 
+// TestNothingSettlesWhereNobodyLooks at how many requests there are: nothing is decided, they do not count, or no activator tells them.
+func TestNothingSettlesWhereNobodyLooks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := always(t)
+		s.lead(1)
+		s.activator("a1")
+		s.lead(1)
+		s.wantAtATime(0)
+		s.pass(time.Minute)
+		s.fly("a1", 20)
+		s.atATime()
+		if led := s.lead(1); led.Next != settling {
+			t.Errorf("again in %s", led.Next)
+		}
+		if next := s.stay(); next != 0 {
+			t.Errorf("nothing is decided, and it is looked at again in %s", next)
+		}
+		s.keeper.lose("a1", errors.New("it does not answer"))
+		if _, err := s.atATime(); !errors.Is(err, wake.ErrNobody) {
+			t.Error(err)
+		}
+		if led := s.lead(1); led.Next != 0 {
+			t.Errorf("nobody tells how many there are, and it is looked at again in %s", led.Next)
+		}
+		s.activator("a1")
+		s.fly("a1", 20)
+		s.workload.Replicas = 0
+		if led := s.lead(0); led.Next != 0 {
+			t.Errorf("it has no pods, and it is looked at again in %s", led.Next)
+		}
+	})
+}
+
 // TestWhileItSleepsAllWhoWaitCount, at once.
 func TestWhileItSleepsAllWhoWaitCount(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

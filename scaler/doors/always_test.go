@@ -314,6 +314,11 @@ func TestWhileItSleepsAllWhoWaitCount(t *testing.T) {
 		s.pass(time.Minute)
 		s.tell("a1", func(p *serves.State) { p.Held, p.Total = 50, 50 })
 		s.wantAtATime(50)
+		s.lead(3)
+		s.wantAtATime(50)
+		s.lead(3)
+		s.pass(10 * time.Millisecond) // it is looked at again because of its pods
+		s.wantAtATime(50)
 	})
 }
 

@@ -13,17 +13,19 @@ import (
 // settling is how soon a workload is looked at again while its requests are more or fewer than they were on average, where it is held at a number of them.
 const settling = 500 * time.Millisecond
 
-// after is the load as of a look, and says in all what it is on average. While there are no pods, all who wait count.
+// after is the load as of a look, and says in all what it is on average. While there are no pods, all who wait count, and the average begins anew: it is of no use
+// how few there were while it slept.
 func (s *sleeper) after(now time.Time, counters map[string]float64, all *wake.Requests) load {
 	next := s.load
 	if next.unsettled = false; !s.wake.Always {
 		return next
 	}
-	next.average = next.average.After(now, counters)
-	average, known := next.average.Requests()
 	if s.replicas == 0 {
+		next.average = wake.Average{}.After(now, counters)
 		return next
 	}
+	next.average = next.average.After(now, counters)
+	average, known := next.average.Requests()
 	next.unsettled = s.wake.Targeted && (!known || math.Abs(float64(all.Held+all.InFlight)-average) > 0.1*average)
 	if known {
 		all.Average = &average

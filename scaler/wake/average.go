@@ -60,18 +60,26 @@ func (a Average) Requests() (average float64, known bool) {
 	return max(lately, long), known
 }
 
-// over is the average over the shortest time that is known and not shorter than a span, or over all that is known.
+// enough is the part of a span that says as much as a time that is more than twice as long as the span.
+const enough = 0.25
+
+// over is the average over the shortest time that is known and not shorter than a span, or over all that is known. After a time without looks that would be
+// an average over all of it, in which requests that have come since are few: then it is over what is known of the span alone, if that is enough.
 func (a Average) over(span time.Duration) (average float64, known bool) {
 	n := len(a.sums)
 	if n < 2 {
 		return 0, false
 	}
-	first, last := a.sums[0], a.sums[n-1]
-	for _, s := range a.sums {
+	at, last := 0, a.sums[n-1]
+	for i, s := range a.sums {
 		if last.at.Sub(s.at) >= span {
-			first = s
+			at = i
 		}
 	}
+	if within := a.sums[at+1]; last.at.Sub(a.sums[at].at) > 2*span && last.at.Sub(within.at).Seconds() >= enough*span.Seconds() {
+		at++
+	}
+	first := a.sums[at]
 	took := last.at.Sub(first.at).Seconds()
 	if took <= 0 {
 		return 0, false

@@ -36,7 +36,10 @@ func TestRequestsAtATime(t *testing.T) {
 		"fewer show later":               {one(0, 10, 20, 30, 40, 40), 8},
 		"what was 10 s ago is forgotten": {one(0, 100, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200), 0},
 		"seldom looked at":               {[]look{{0, map[string]float64{"a": 0}}, {time.Minute, map[string]float64{"a": 60}}, {2 * time.Minute, map[string]float64{"a": 180}}}, 2},
-		"at the same moment":             {[]look{{0, map[string]float64{"a": 0}}, {0, map[string]float64{"a": 0}}}, -1},
+		"many come after a gap":          {[]look{{0, map[string]float64{"a": 0}}, {15 * time.Second, map[string]float64{"a": 0}}, {15500 * time.Millisecond, map[string]float64{"a": 50}}}, 100},
+		"a moment after a gap": {[]look{{0, map[string]float64{"a": 0}}, {15 * time.Second, map[string]float64{"a": 30}}, {15100 * time.Millisecond, map[string]float64{"a": 40}}},
+			40 / 15.1},
+		"at the same moment": {[]look{{0, map[string]float64{"a": 0}}, {0, map[string]float64{"a": 0}}}, -1},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {

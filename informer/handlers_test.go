@@ -74,7 +74,7 @@ func TestWhatMakesAWorkloadBeLookedAt(t *testing.T) {
 			put("pod resync", pod(webRS, "web-1-a")),
 			put("pod condition and address", pod(webRS, "web-1-a", func(p *corev1.Pod) {
 				p.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionTrue}}
-				p.Status.PodIP = "10.0.0.7"
+				p.Status.PodIP, p.Status.PodIPs = "10.0.0.7", []corev1.PodIP{{IP: "10.0.0.7"}} // to which nobody is led before it is ready
 			})),
 			put("the scheduler says something else each time", pod(webRS, "web-1-a", func(p *corev1.Pod) {
 				p.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: "Unschedulable", Message: "0/3"}}
@@ -114,6 +114,9 @@ func TestWhatMakesAWorkloadBeLookedAt(t *testing.T) {
 			put("runs", pod(webRS, "web-1-a", ready(corev1.ConditionFalse, "10:00:05")), "shop/web"),
 			put("ready", pod(webRS, "web-1-a", ready(corev1.ConditionTrue, "10:00:20")), "shop/web"),
 			put("ready again, since another time", pod(webRS, "web-1-a", ready(corev1.ConditionTrue, "10:00:40")), "shop/web"),
+			put("ready at another address", pod(webRS, "web-1-a", ready(corev1.ConditionTrue, "10:00:40"), func(p *corev1.Pod) {
+				p.Status.PodIPs = []corev1.PodIP{{IP: "10.0.0.7"}}
+			}), "shop/web"),
 			put("resized in place", pod(webRS, "web-1-a", ready(corev1.ConditionTrue, "10:00:40"), func(p *corev1.Pod) {
 				p.Spec.Containers[0] = container("app", "1")
 			}), "shop/web"),

@@ -2,10 +2,12 @@ package informer
 
 import (
 	"maps"
+	"slices"
 	"strings"
 	"unique"
 
 	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -124,13 +126,13 @@ func sameOwner(a, b *metav1.OwnerReference) bool {
 	return a.UID == b.UID && a.Name == b.Name && a.APIVersion == b.APIVersion && a.Kind == b.Kind
 }
 
-// hasChanged says whether an update can change a decision. The scheduler's condition cannot, nor the end of the grace period of a
-// deletion.
+// hasChanged says whether an update can change a decision, or where requests are led. The scheduler's condition cannot, nor the end of the grace period of a
+// deletion, nor the addresses of a pod that is not ready.
 func (p *keptPod) hasChanged(after *keptPod) bool {
 	a, b := p.facts, after.facts
 	if a == nil || b == nil {
 		return a != b
 	}
 	return p.uid != after.uid || !sameOwner(p.owner, after.owner) || a.Deleted.IsZero() != b.Deleted.IsZero() || a.Node != b.Node || a.Phase != b.Phase ||
-		!a.Started.Equal(b.Started) || !a.Ready.IsEqual(&b.Ready) || !a.Spec.IsEqual(b.Spec) || !maps.Equal(a.labels, b.labels)
+		!a.Started.Equal(b.Started) || !a.Ready.IsEqual(&b.Ready) || !a.Spec.IsEqual(b.Spec) || b.Ready.Is(corev1.ConditionTrue) && !slices.Equal(a.IPs, b.IPs) || !maps.Equal(a.labels, b.labels)
 }

@@ -2,16 +2,21 @@ package doors
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/annotations/podspec"
 	"github.com/mini-hpa/mini-hpa/annotations/serves"
+	"github.com/mini-hpa/mini-hpa/scaler/wake"
 )
 
 // A Service all of whose requests go through the activators (path=always) has no selector, so that Kubernetes has no slice with its pods. The activators are told
@@ -67,14 +72,9 @@ func (k *Keeper) backends(object *corev1.Service, w *annotations.Workload, desir
 	if desired == 0 {
 		return told, nil
 	}
-	ports := map[string]int32{}
-	for i := range object.Spec.Ports {
-		if port := &object.Spec.Ports[i]; isTCP(port) {
-			ports[port.Name] = podPort(w, port)
-		}
-	}
-	addresses := map[discoveryv1.AddressType][]string{}
-	for _, pod := range k.Workloads.Pods(w) {
+	pods := k.Workloads.Pods(w)
+	numbers := k.numbersOf(object, w, rollsOut(pods))
+	for _, pod := range pods {
 		if !pod.Ready.Is(corev1.ConditionTrue) || !pod.Deleted.IsZero() || len(ready) == serves.MaxBackends {
 			continue
 		}
@@ -84,13 +84,99 @@ func (k *Keeper) backends(object *corev1.Service, w *annotations.Workload, desir
 			if strings.Contains(ip, ":") {
 				family = discoveryv1.AddressTypeIPv6
 			}
-			addresses[family] = append(addresses[family], ip)
-		}
-	}
-	for family := range told {
-		if len(addresses[family]) > 0 {
-			told[family] = []serves.Backends{{Addresses: addresses[family], Ports: ports}}
+			if _, has := told[family]; has {
+				told[family] = with(told[family], ip, numbers.at(ip))
+			}
 		}
 	}
 	return told, ready
+}
+
+// with adds the address of a pod to those that have the same ports.
+func with(all []serves.Backends, address string, ports map[string]int32) []serves.Backends {
+	for i := range all {
+		if maps.Equal(all[i].Ports, ports) {
+			all[i].Addresses = append(all[i].Addresses, address)
+			return all
+		}
+	}
+	return append(all, serves.Backends{Addresses: []string{address}, Ports: ports})
+}
+
+// rollsOut says whether pods are not all of one owner, as when a Deployment has another template. Those of an earlier one may have other ports.
+func rollsOut(pods []*podspec.Pod) bool {
+	return slices.ContainsFunc(pods, func(p *podspec.Pod) bool { return p.Owner != pods[0].Owner })
+}
+
+// numbers are those of the pods' ports, by the names of a Service's. What ports a pod has is not kept, as all pods would have to keep it for the sake of a few: so
+// they go by the template, but a pod of which activators are told goes on by the number that a name had then. That ends when all pods have been of one owner for a
+// while, so that nothing stays wrong for ever if a pod was told of before its template was known.
+type numbers struct {
+	now map[string]int32
+	// named are those whose number is up to the template, by the name that the Service had before, and told the ports of each address of which activators are
+	// told already.
+	named map[string]bool
+	told  map[string]map[string]int32
+}
+
+func (k *Keeper) numbersOf(object *corev1.Service, w *annotations.Workload, rollsOut bool) numbers {
+	n := numbers{map[string]int32{}, map[string]bool{}, map[string]map[string]int32{}}
+	known := k.services[types.NamespacedName{Namespace: object.Namespace, Name: object.Name}]
+	if known == nil {
+		known = &service{}
+	}
+	targets := map[string]string{}
+	for i := range object.Spec.Ports {
+		port := &object.Spec.Ports[i]
+		if !isTCP(port) {
+			continue
+		}
+		n.now[port.Name], targets[port.Name] = podPort(w, port), port.TargetPort.StrVal
+		if was, seen := known.targets[port.Name]; port.TargetPort.StrVal != "" && (!seen || was == port.TargetPort.StrVal) {
+			n.named[port.Name] = true
+		}
+	}
+	known.targets = targets
+	for _, all := range known.told() {
+		for _, b := range all {
+			for _, address := range b.Addresses {
+				n.told[address] = b.Ports
+			}
+		}
+	}
+	switch now := k.Now(); {
+	case rollsOut || !n.differ():
+		known.renumbered = time.Time{}
+	case known.renumbered.IsZero():
+		known.renumbered = now
+	case now.Sub(known.renumbered) >= wake.Settled:
+		n.told = nil
+	}
+	return n
+}
+
+// differ says whether activators are told of a pod with another number than that of the template.
+func (n *numbers) differ() bool {
+	for address := range n.told {
+		if !maps.Equal(n.at(address), n.now) {
+			return true
+		}
+	}
+	return false
+}
+
+// at are the ports of the pod at an address.
+func (n *numbers) at(address string) map[string]int32 {
+	ports, own := n.now, false
+	for name := range n.named {
+		told := n.told[address][name]
+		if told == 0 || told == n.now[name] {
+			continue
+		}
+		if !own {
+			ports, own = maps.Clone(n.now), true
+		}
+		ports[name] = told
+	}
+	return ports
 }

@@ -141,6 +141,56 @@ func TestAlwaysInBothFamilies(t *testing.T) {
 	})
 }
 
+// TestANamedPortWhoseNumberChanges: pods that were told of keep the number until the rollout is over, those that come have the template's.
+func TestANamedPortWhoseNumberChanges(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := always(t)
+		of := func(owner, name, address string) *podspec.Pod {
+			pod := ready(name, address)
+			pod.Owner = types.UID(owner)
+			return pod
+		}
+		told := func(want ...serves.Backends) {
+			t.Helper()
+			s.lead(2)
+			s.lead(2)
+			says, err := serves.Read(s.stored("mini-hpa-web"))
+			if diff := cmp.Diff(want, says.Backends); diff != "" || err != nil {
+				t.Errorf("%v (-want +got):\n%s", err, diff)
+			}
+		}
+		at := func(port int32, addresses ...string) serves.Backends {
+			return serves.Backends{Addresses: addresses, Ports: map[string]int32{"http": port}}
+		}
+		s.owned = []*podspec.Pod{of("rs1", "p1", "10.1.0.1"), of("rs1", "p2", "10.1.0.2")}
+		s.lead(2)
+		s.activator("a1")
+		told(at(8080, "10.1.0.1", "10.1.0.2"))
+		s.workload.Template.Spec.Containers[0].Ports[0].ContainerPort = 9090
+		told(at(8080, "10.1.0.1", "10.1.0.2")) // before there is a pod of the new template
+		starting := of("rs2", "p3", "10.1.0.3")
+		starting.Ready.Status = corev1.ConditionFalse
+		s.owned = append(s.owned, starting)
+		told(at(8080, "10.1.0.1", "10.1.0.2"))
+		s.keeper = s.leader()
+		s.activator("a1")
+		s.owned[2] = of("rs2", "p3", "10.1.0.3")
+		told(at(8080, "10.1.0.1", "10.1.0.2"), at(9090, "10.1.0.3"))
+		s.owned = s.owned[1:]
+		told(at(8080, "10.1.0.2"), at(9090, "10.1.0.3"))
+		s.services[0].Spec.Ports[0].TargetPort = intstr.FromInt32(7070) // which is the same number for all
+		told(at(7070, "10.1.0.2", "10.1.0.3"))
+		s.services[0].Spec.Ports[0].TargetPort = intstr.FromString("web")
+		s.workload.Template.Spec.Containers[0].Ports[0].ContainerPort = 9090
+		told(at(9090, "10.1.0.2", "10.1.0.3")) // as the Service says now
+		s.owned = s.owned[1:]
+		s.workload.Template.Spec.Containers[0].Ports[0].ContainerPort = 9191
+		told(at(9090, "10.1.0.3"))
+		s.pass(wake.Settled)
+		told(at(9191, "10.1.0.3")) // no other pod has come: that one was told of before its template was known
+	})
+}
+
 // TestServicesThatCannotLeadAllToActivators keep the workload awake, and say why.
 func TestServicesThatCannotLeadAllToActivators(t *testing.T) {
 	for because, change := range map[string]func(*corev1.Service){

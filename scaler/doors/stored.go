@@ -76,6 +76,10 @@ type service struct {
 	withheld time.Time
 	// departs is since when its slices are to go; zero if they are not.
 	departs time.Time
+	// renumbered is since when the pods, all of one owner, have been told of with other numbers of ports than the template's; zero if they are not.
+	renumbered time.Time
+	// targets are the names of the pods' ports to which its own led when it was last looked at, empty for a number.
+	targets map[string]string
 }
 
 // refresh takes in what the watch says of a slice. It returns why the slice is somebody else's; empty if it is not.

@@ -24,7 +24,7 @@ type State string
 const (
 	// StateDown: no controller leads, so nothing is scaled.
 	StateDown State = "DOWN"
-	// StateBlind: a metric cannot be evaluated (Events FailedGet...).
+	// StateBlind: a metric cannot be evaluated (Events FailedGet...), and not only because no pod has come, which is StateStarved.
 	StateBlind State = "BLIND"
 	// StateInvalid: the annotations or the pod template have errors (Events InvalidAnnotations, MissingRequest, SourceForbidden).
 	StateInvalid State = "INVALID"

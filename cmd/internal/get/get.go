@@ -13,11 +13,11 @@ const about = `Lists the workloads that mini-hpa scales: what each metric measur
 of them are ready, how many the metrics ask for, and in a word how it stands, with the reason. States, the worst first:
 
     DOWN         no controller leads, so nothing is scaled
-    BLIND        a metric cannot be evaluated
+    BLIND        a metric cannot be evaluated; where that is because no pod has come, it is STARVED
     INVALID      the annotations or the pod template have errors
     CONFLICT     another autoscaler scales it, too
     DENIED       the API server refuses the write of the replicas
-    STARVED      replicas are asked for and do not come
+    STARVED      replicas are asked for and have not come for a minute; where some do come, it is another state for a while after each change
     OVERWRITTEN  somebody else has set the replicas in the last five minutes
     LIMITED      the load asks for more than mini-hpa/max
     HOLDING      a stabilization window holds a change back
@@ -34,6 +34,8 @@ The controller that leads is asked, by a port-forward with your own rights: that
 and to create pods/portforward there. Without them, or if nobody leads, the same is computed here, of what you may list and watch: the workloads,
 ReplicaSets and Pods, and pods.metrics.k8s.io. The first line says which. What only the controller remembers or can ask, such as when it last
 scaled, its windows, and the sources of mini-hpa/sources, is not known then. Rights that you lack are not told as the state of a workload.
+
+With --watch the leader is asked every 2 seconds, and it is computed here every 15, or less often where that takes long.
 
 With --problem only workloads in a state above HOLDING are listed; the exit code is 1 if there are any.`
 

@@ -105,6 +105,7 @@ func selftestReport(instead map[int]string) []string {
 		"ok   mini-hpa/mini-hpa has the rights it needs: all 38 that were asked about",
 		"ok   mini-hpa/mini-hpa has no rights that it must not have: none of 19 that were asked about",
 		`skip a controller leads: it is not known: leases.coordination.k8s.io "mini-hpa" is forbidden: User "selftest" cannot get resource "leases" in API group "coordination.k8s.io" in the namespace "mini-hpa"`,
+		`skip the sources: the controller that leads cannot be asked: the Lease mini-hpa/mini-hpa cannot be read: leases.coordination.k8s.io "mini-hpa" is forbidden: User "selftest" cannot get resource "leases" in API group "coordination.k8s.io" in the namespace "mini-hpa"; "mini-hpa sources check", run by "kubectl exec" in the controller's pod, asks each, and tells all that is known of a failure`,
 	}
 	for i, line := range instead {
 		lines[i] = line

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -271,4 +272,21 @@ func mustEnd(t *testing.T, c net.Conn, what string) {
 	} else if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
 		t.Errorf("%s: %v", what, err)
 	}
+}
+
+// mustRefuse wants a new connection to be ended, which may be so early that it is seen as not made.
+func (b *bench) mustRefuse(name, what string) {
+	b.t.Helper()
+	c, err := net.Dial("tcp", b.at(name))
+	if errors.Is(err, syscall.ECONNRESET) {
+		return
+	}
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	defer c.Close()
+	if err := c.SetDeadline(time.Now().Add(patience)); err != nil {
+		b.t.Fatal(err)
+	}
+	mustEnd(b.t, c, what)
 }

@@ -188,7 +188,7 @@ func TestThereIsNoRoom(t *testing.T) {
 	if r.StatusCode != http.StatusServiceUnavailable || r.Header.Get("Retry-After") == "" {
 		t.Errorf("%d %v", r.StatusCode, r.Header)
 	}
-	mustEnd(t, b.dial("tcp"), "the places are the Service's, whatever its port is")
+	b.mustRefuse("tcp", "the places are the Service's, whatever its port is")
 }
 
 func TestAClientThatGoesAwayFreesItsPlace(t *testing.T) {

@@ -108,3 +108,13 @@ func sorted(all []serves.Activator) []serves.Activator {
 	})
 	return all
 }
+
+// isToldLocked says whether any activator tells its state.
+func (k *Keeper) isToldLocked() bool {
+	for _, r := range k.reports {
+		if r.synced {
+			return true
+		}
+	}
+	return false
+}

@@ -49,16 +49,6 @@ type change struct {
 	age time.Duration
 }
 
-// isToldLocked says whether any activator tells its state.
-func (k *Keeper) isToldLocked() bool {
-	for _, r := range k.reports {
-		if r.synced {
-			return true
-		}
-	}
-	return false
-}
-
 // begin makes the report take what is told anew.
 func (r *report) begin() {
 	r.next = &report{activator: r.activator, ports: map[portKey]*serves.State{}}

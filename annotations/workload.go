@@ -101,6 +101,12 @@ func (w *Workload) SignsZero() bool {
 	return builtin
 }
 
+// SleepsUnsigned says whether 0 replicas that mini-hpa has not set are a sleep where the annotations allow one: those of a manifest are, and those of a kind of which
+// it is never on record who has set them, or no such workload would wake after a restart. Others are a pause.
+func (w *Workload) SleepsUnsigned() bool {
+	return w.SetBy != "" && w.ScaledBy == "" || w.SetBy == "" && !w.SignsZero()
+}
+
 // OfDeployment is a Deployment as a Workload, with which it shares its memory.
 func OfDeployment(d *appsv1.Deployment) *Workload {
 	w := ofApps(d, builtin(kindDeployment, "deployments"), d.Spec.Replicas, &d.Spec.Template, d.Spec.Selector)

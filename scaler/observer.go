@@ -275,16 +275,13 @@ func (o *Observer) asks(w *annotations.Workload, p *annotations.Policy, m *annot
 //	somebody, by the scale subresource         paused   the same
 //	somebody in the manifest, or at creation   asleep   paused
 //
-// What somebody has set by the scale subresource nobody has signed. Where mini-hpa cannot sign either it is taken for a sleep, or no workload
-// of such a kind would wake after a restart. For the HPA controller whatever it has not set itself is a pause.
+// For the HPA controller whatever it has not set itself is a pause.
 func (o *Observer) pausedBy(w *annotations.Workload, p *annotations.Policy) string {
 	fewest, _ := p.Widest()
-	manifest := w.SetBy != "" && w.ScaledBy == ""
-	unknowable := w.SetBy == "" && !w.SignsZero()
 	switch {
 	case w.Replicas > 0, w.ScaledByUs:
 		return ""
-	case fewest == 0 && !o.Rules.Compat && (manifest || unknowable):
+	case fewest == 0 && !o.Rules.Compat && w.SleepsUnsigned():
 		return ""
 	}
 	return cmp.Or(w.ScaledBy, w.SetBy, recommend.Somebody)

@@ -24,7 +24,8 @@ import (
 type Scales interface {
 	// Scale sets the replicas of the workload as it was seen and returns the resourceVersion that this has brought about. It fails
 	// with a conflict if somebody else has written since, with ErrNotLeading (ErrNotSent where that is certain) if another process may lead, and
-	// with another error if something else than these replicas was stored. Of a workload without a Version it matters only that it is still the same and has as many replicas.
+	// with another error if something else than these replicas was stored. Of a workload without a Version it matters only that it is still the same and has as many replicas,
+	// which have to be above 0: a Scale omits 0, so that a patch cannot test for it.
 	Scale(ctx context.Context, w *annotations.Workload, replicas int32) (version string, err error)
 }
 

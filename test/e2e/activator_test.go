@@ -6,15 +6,20 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/client-go/util/retry"
 
+	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/annotations/serves"
+	"github.com/mini-hpa/mini-hpa/scaler"
 )
 
 // activatorW is how long nodes take in these stories.
@@ -180,6 +185,51 @@ func TestASleeperIsNotLeftAlone(t *testing.T) {
 		t.Errorf("no pod has been ready for long, and the slice is %s", got)
 	}
 	second.running()
+}
+
+// TestBeforeItGoesItWakesThem is what an uninstallation runs: what mini-hpa has put to sleep is woken, while somebody else writes to it, and neither what somebody
+// has paused nor the ReplicaSet to which the annotations are copied.
+func TestBeforeItGoesItWakesThem(t *testing.T) {
+	t.Parallel()
+	ns := shared.namespace(t)
+	shared.setQueue(ns, 0)
+	d := shared.deploy(t, ns, "web", 1, 100, sleepy(ns, map[string]string{"wake": "requests"}))
+	paused := shared.deploy(t, ns, "paused", 1, 100, sleepy(ns, map[string]string{"wake": "requests"}))
+	paused.scaleAs("kubectl", 0)
+	paused.await(0)
+	scales, err := scaler.NewScales(shared.cluster.Config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = retry.RetryOnConflict(retry.DefaultRetry, func() error { // the Deployment controller writes the status meanwhile
+		seen, err := shared.client.AppsV1().Deployments(ns).Get(t.Context(), "web", metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+		_, err = scales.Scale(t.Context(), annotations.OfDeployment(seen), 0)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.await(0)
+	ctx, cancel := context.WithCancel(t.Context())
+	var writer sync.WaitGroup
+	writer.Go(func() {
+		for i := 0; ctx.Err() == nil; i++ {
+			patch := fmt.Appendf(nil, `{"metadata":{"annotations":{"somebody-else/writes":"%d"}}}`, i)
+			_, _ = d.objects().Patch(ctx, d.name, types.MergePatchType, patch, metav1.PatchOptions{})
+			time.Sleep(100 * time.Millisecond)
+		}
+	})
+	code, stdout, stderr := asks(t.Context(), t, adminKubeconfig(t, shared), "wake", "--all", "-n", ns, "--timeout", "1m", "--activator-propagation", "0s")
+	cancel()
+	writer.Wait()
+	if want := "woke deployment " + ns + "/web: 1 replica\n"; code != 0 || stdout != want {
+		t.Errorf("exit code %d, said %q, want %q; %s", code, stdout, want, stderr)
+	}
+	d.wantHistory(1, 0, 1)
+	paused.wantHistory(1, 0)
 }
 
 // TestWithoutAnActivatorNobodySleeps, and it is told why.

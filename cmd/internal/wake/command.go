@@ -22,8 +22,8 @@ const about = `Wakes the workloads with mini-hpa/wake that sleep, waits until th
 "helm uninstall" runs before the controller goes: without mini-hpa nobody would wake them, and their Services would lead to activators that are gone.
 
 With --stop the controller is stopped first (its Deployment is scaled to 0), so that it puts nothing to sleep meanwhile. What somebody has paused,
-or what is switched off, is left alone. A workload that is not ready in time is told, and the EndpointSlices are removed all the same. To run it again
-does no harm.`
+or what is switched off, is left alone. A workload that is not ready in time is told, and the EndpointSlices are removed all the same. They stay, and the
+exit code is 1, where one cannot be woken at all. To run it again does no harm.`
 
 // Command is the row of the table of commands.
 func Command() cli.Command {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"time"
@@ -49,32 +50,67 @@ type sleeper struct {
 	replicas int32
 }
 
-// run stops the controller, if it is named, wakes what sleeps, waits for the pods, and removes the slices. What could not be asked for or written is an
-// error; pods that are not ready in time are only told.
+// run stops the controller, if it is named, wakes what sleeps, waits for the pods, and removes the slices. Where something could not be asked for or written, that is an
+// error, and the slices stay: requests of what was not woken would go to pods that are gone. Pods that are not ready in time are only told.
 func (w *waker) run(ctx context.Context, controller types.NamespacedName) error {
 	if controller.Name != "" {
 		if err := w.stop(ctx, controller); err != nil {
 			return err
 		}
 	}
-	sleepers, err := w.sleepers(ctx)
+	woken, err := w.wake(ctx)
 	if err != nil {
 		return err
 	}
-	var failed []error
-	var woken []sleeper
-	for _, s := range sleepers {
-		if _, err := w.scales.Scale(ctx, s.workload, s.replicas); err != nil {
-			failed = append(failed, fmt.Errorf("cannot wake %s: %w", s.workload.Title(), err))
-			continue
-		}
-		w.tell("woke %s: %s", s.workload.Title(), cli.Plural(int(s.replicas), "replica"))
-		woken = append(woken, s)
-	}
 	if err := w.await(ctx, woken); err != nil {
-		return errors.Join(append(failed, err)...)
+		return err
 	}
-	return errors.Join(append(failed, w.removeSlices(ctx))...)
+	return w.removeSlices(ctx)
+}
+
+// wake wakes what sleeps.
+func (w *waker) wake(ctx context.Context) (woken []sleeper, err error) {
+	sleepers, err := w.sleepers(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var failed []error
+	for _, s := range sleepers {
+		isWoken, err := w.wakeOne(ctx, s)
+		switch {
+		case err != nil:
+			failed = append(failed, fmt.Errorf("cannot wake %s: %w", s.workload.Title(), err))
+		case isWoken:
+			w.tell("woke %s: %s", s.workload.Title(), cli.Plural(int(s.replicas), "replica"))
+			woken = append(woken, s)
+		}
+	}
+	return woken, errors.Join(failed...)
+}
+
+// wakeOne returns false if the workload sleeps no more, or is gone. Only the version of its Scale says that the replicas are still 0, which a Scale omits, and whatever
+// is written to the workload makes it another one: it is looked at again then.
+func (w *waker) wakeOne(ctx context.Context, s sleeper) (bool, error) {
+	deadline := time.Now().Add(w.timeout)
+	for {
+		_, err := w.scales.Scale(ctx, s.workload, s.replicas)
+		switch {
+		case apierrors.IsNotFound(err):
+			return false, nil
+		case !apierrors.IsConflict(err) || !time.Now().Before(deadline):
+			return err == nil, err
+		}
+		if err := rest(ctx, time.Duration(rand.Int64N(int64(pause/10)))); err != nil { // others write at intervals, too
+			return false, err
+		}
+		o, err := w.read(ctx, s.kind, s.workload.NamespacedName())
+		if o == nil || err != nil {
+			return false, err
+		}
+		if s.workload = s.kind.Read(o); s.workload.Replicas > 0 {
+			return false, nil
+		}
+	}
 }
 
 // stop scales the controller to 0, and returns when its pods are gone: until then it may put something to sleep.
@@ -119,9 +155,11 @@ func (w *waker) stop(ctx context.Context, name types.NamespacedName) error {
 	}
 }
 
-// sleepers are the workloads that are at 0 because there was nothing to do, by namespace, kind and name.
+// sleepers are the workloads that are at 0 because there was nothing to do, by namespace, kind and name. One that an annotated one controls is not scaled in
+// its place, such as a ReplicaSet, to which the annotations of its Deployment are copied.
 func (w *waker) sleepers(ctx context.Context) ([]sleeper, error) {
 	var found []sleeper
+	annotated := map[types.UID]bool{}
 	kinds, err := w.scaled(ctx)
 	if err != nil {
 		return nil, err
@@ -130,13 +168,15 @@ func (w *waker) sleepers(ctx context.Context) ([]sleeper, error) {
 	for _, kind := range kinds {
 		err := w.each(ctx, kind.GroupVersionResource(), metav1.ListOptions{}, func(o *unstructured.Unstructured) error {
 			workload := kind.Read(o)
+			if annotations.Selected(workload.Annotations) {
+				annotated[workload.UID] = true
+			}
 			policy, _, problems := defaults.Parse(workload.Annotations)
 			if len(problems) > 0 || !sleeps(workload, policy) {
 				return nil
 			}
 			now := policy.At(time.Now())
 			if now.Max > 0 {
-				workload.Version = "" // what else somebody changes meanwhile does not matter, if the replicas are still 0
 				found = append(found, sleeper{kind, workload, min(max(now.Min, now.WakeReplicas, 1), now.Max)})
 			}
 			return nil
@@ -145,6 +185,7 @@ func (w *waker) sleepers(ctx context.Context) ([]sleeper, error) {
 			return nil, err
 		}
 	}
+	found = slices.DeleteFunc(found, func(s sleeper) bool { return s.workload.Owner != nil && annotated[s.workload.Owner.UID] })
 	slices.SortFunc(found, func(a, b sleeper) int { return cmp.Compare(a.workload.Key.String(), b.workload.Key.String()) })
 	return found, nil
 }
@@ -152,7 +193,7 @@ func (w *waker) sleepers(ctx context.Context) ([]sleeper, error) {
 // sleeps says whether requests would wake the workload: not if it has replicas, and not if somebody else than mini-hpa has set it to 0.
 func sleeps(w *annotations.Workload, p annotations.Policy) bool {
 	fewest, most := p.Widest()
-	return p.Wake.Requests && p.Mode == annotations.ModeAuto && w.Replicas == 0 && fewest == 0 && most > 0 && !w.Deleting && (w.ScaledBy == "" || w.ScaledBy == annotations.FieldManager)
+	return p.Wake.Requests && p.Mode == annotations.ModeAuto && w.Replicas == 0 && fewest == 0 && most > 0 && !w.Deleting && (w.ScaledByUs || w.SleepsUnsigned())
 }
 
 // scaled are the kinds of workloads: those that are built in, and the custom resources that were named.

@@ -2,6 +2,7 @@ package wake
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -26,6 +28,7 @@ type town struct {
 	said   []string
 	scaled []string
 	start  map[string]time.Duration
+	refuse func(name string) error // nil: nobody is in the way of a write
 	client *fake.FakeDynamicClient
 }
 
@@ -45,6 +48,10 @@ func newTown(t *testing.T, objects ...string) *town {
 		if err := yaml.Unmarshal([]byte(text), &o.Object); err != nil {
 			t.Fatal(err)
 		}
+		o.SetResourceVersion("1")
+		if o.GetManagedFields() == nil { // as a manifest has
+			o.SetManagedFields([]metav1.ManagedFieldsEntry{{Manager: "kubectl", Operation: metav1.ManagedFieldsOperationApply, FieldsV1: &metav1.FieldsV1{Raw: []byte(`{"f:spec":{"f:replicas":{}}}`)}}})
+		}
 		all = append(all, o)
 	}
 	w := &town{client: fake.NewSimpleDynamicClientWithCustomListKinds(runtime.NewScheme(), kinds, all...), start: map[string]time.Duration{}}
@@ -54,6 +61,14 @@ func newTown(t *testing.T, objects ...string) *town {
 
 // Scale is scaler.Scales'.
 func (w *town) Scale(ctx context.Context, of *annotations.Workload, replicas int32) (string, error) {
+	if of.Version == "" && of.Replicas == 0 {
+		return "", errors.New("a Scale omits 0: a patch cannot test for it")
+	}
+	if w.refuse != nil {
+		if err := w.refuse(of.Name); err != nil {
+			return "", err
+		}
+	}
 	w.scaled = append(w.scaled, fmt.Sprintf("%s %d", of.Title(), replicas))
 	kind := schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: of.Resource}
 	if of.Kind.Group != "apps" {
@@ -98,11 +113,14 @@ func TestWhoIsWoken(t *testing.T) {
 		return fmt.Sprintf(`, managedFields: [{manager: %s, subresource: scale, operation: Update, fieldsV1: {"f:spec": {"f:replicas": {}}}}]`, manager)
 	}
 	paused := strings.Replace(at0("Deployment", "paused", "", "0"), "namespace: shop", "namespace: shop"+managed("kubectl-scale"), 1)
+	unsigned := strings.Replace(at0("Deployment", "unsigned", "", "0"), "namespace: shop", "namespace: shop, managedFields: [{manager: kubectl, operation: Update, fieldsV1: {}}]", 1)
 	ours := strings.Replace(at0("Deployment", "ours", "", "0"), "namespace: shop", "namespace: shop"+managed("mini-hpa"), 1)
 	synctest.Test(t, func(t *testing.T) {
 		w := newTown(t, at0("Deployment", "web", "", "0"), at0("StatefulSet", "db", `, mini-hpa/wake-replicas: "2"`, "0"), at0("Deployment", "awake", "", "2"),
-			at0("Deployment", "off", `, mini-hpa/mode: paused`, "0"), at0("Deployment", "invalid", `, mini-hpa/tolerance: x`, "0"), paused, ours,
+			at0("Deployment", "off", `, mini-hpa/mode: paused`, "0"), at0("Deployment", "invalid", `, mini-hpa/tolerance: x`, "0"), paused, unsigned, ours,
 			strings.Replace(at0("Deployment", "never", "", "0"), `mini-hpa/min: "0"`, `mini-hpa/min: "1"`, 1),
+			strings.Replace(at0("Deployment", "outer", "", "2"), "namespace: shop", "namespace: shop, uid: outer", 1),
+			strings.Replace(at0("ReplicaSet", "inner", "", "0"), "namespace: shop", "namespace: shop, ownerReferences: [{apiVersion: apps/v1, kind: Deployment, name: outer, uid: outer, controller: true}]", 1),
 			strings.Replace(at0("Deployment", "by-a-source", "", "0"), ", mini-hpa/wake: requests", "", 1),
 			strings.Replace(strings.Replace(at0("Pool", "pool", "", "0"), "apps/v1", "example.com/v1", 1), "Deployment", "Pool", 1))
 		w.kinds = []schema.GroupResource{{Group: "example.com", Resource: "pools"}}
@@ -171,6 +189,73 @@ func TestWhatDoesNotStartDelaysNothingForEver(t *testing.T) {
 			t.Errorf("said (-want +got):\n%s", diff)
 		}
 	})
+}
+
+// TestOthersWriteMeanwhile: it is looked again who sleeps. Where one cannot be woken, the slices stay, and that is an error.
+func TestOthersWriteMeanwhile(t *testing.T) {
+	resource := schema.GroupResource{Group: "apps", Resource: "deployments"}
+	for name, c := range map[string]struct {
+		refuse func(t *testing.T, w *town) func(name string) error
+		want   []string
+		slices int
+		fails  string
+	}{
+		"once": {want: []string{"woke deployment shop/web: 1 replica", "removed 1 EndpointSlice"}, refuse: func(*testing.T, *town) func(string) error {
+			refused := false
+			return func(name string) error {
+				if refused {
+					return nil
+				}
+				refused = true
+				return apierrors.NewConflict(resource, name, errors.New("it is another version"))
+			}
+		}},
+		"and wake it": {want: []string{"removed 1 EndpointSlice"}, refuse: func(t *testing.T, w *town) func(string) error {
+			return func(name string) error {
+				client := w.client.Resource(resource.WithVersion("v1")).Namespace("shop")
+				o, err := client.Get(t.Context(), name, metav1.GetOptions{})
+				if err != nil {
+					return err
+				}
+				if err := unstructured.SetNestedField(o.Object, int64(1), "spec", "replicas"); err != nil {
+					return err
+				}
+				if _, err := client.Update(t.Context(), o, metav1.UpdateOptions{}); err != nil {
+					return err
+				}
+				return apierrors.NewConflict(resource, name, errors.New("it is another version"))
+			}
+		}},
+		"again and again": {slices: 1, fails: "cannot wake deployment shop/web: Operation cannot be fulfilled", refuse: func(*testing.T, *town) func(string) error {
+			return func(name string) error {
+				return apierrors.NewConflict(resource, name, errors.New("it is another version"))
+			}
+		}},
+		"and delete it": {want: []string{"removed 1 EndpointSlice"}, refuse: func(*testing.T, *town) func(string) error {
+			return func(name string) error { return apierrors.NewNotFound(resource, name) }
+		}},
+		"a policy refuses": {slices: 1, fails: "cannot wake deployment shop/web: deployments.apps \"web\" is forbidden: no", refuse: func(*testing.T, *town) func(string) error {
+			return func(name string) error { return apierrors.NewForbidden(resource, name, errors.New("no")) }
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newTown(t, slice, at0("Deployment", "web", "", "0"))
+				w.start["web"] = time.Second
+				w.refuse = c.refuse(t, w)
+				err := w.run(t.Context(), types.NamespacedName{})
+				if err == nil && c.fails != "" || err != nil && (c.fails == "" || !strings.Contains(err.Error(), c.fails)) {
+					t.Errorf("got %v, want %q", err, c.fails)
+				}
+				if diff := cmp.Diff(c.want, w.said); diff != "" {
+					t.Errorf("said (-want +got):\n%s", diff)
+				}
+				if left := w.slices(t); len(left) != c.slices {
+					t.Errorf("slices %q are left, want %d", left, c.slices)
+				}
+			})
+		})
+	}
 }
 
 // slices are the names of those that are left.

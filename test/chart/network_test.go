@@ -173,17 +173,21 @@ func TestTheTestMayDoWhatItDoes(t *testing.T) {
 	}{
 		"everywhere": {want: map[string][]permission{"": append(webhook, review...), "default": create, home: own},
 			args: []string{"--namespace=default", "--webhook-configuration=mini-hpa", "--service-account=mini-hpa/mini-hpa",
-				"--leader-elect-resource-name=mini-hpa", "--webhook-ca-secret=mini-hpa-webhook-ca"}},
+				"--leader-elect-resource-name=mini-hpa", "--state-port=0", "--webhook-ca-secret=mini-hpa-webhook-ca"}},
 		"in one namespace": {values: "controller: {watchNamespace: shop}",
 			want: map[string][]permission{"": append(webhook, review...), "shop": create, home: own},
 			args: []string{"--namespace=shop", "--webhook-configuration=mini-hpa", "--service-account=mini-hpa/mini-hpa", "--watch-namespace=shop",
-				"--leader-elect-resource-name=mini-hpa", "--webhook-ca-secret=mini-hpa-webhook-ca"}},
+				"--leader-elect-resource-name=mini-hpa", "--state-port=0", "--webhook-ca-secret=mini-hpa-webhook-ca"}},
 		"without a webhook or an election": {values: "{replicas: 1, webhook: {enabled: false}, controller: {leaderElection: false}, tests: {namespace: kube-system}, serviceAccount: {name: other}}",
 			want: map[string][]permission{"": review, home: metrics},
-			args: []string{"--namespace=kube-system", "--webhook-configuration=", "--service-account=mini-hpa/other"}},
+			args: []string{"--namespace=kube-system", "--webhook-configuration=", "--service-account=mini-hpa/other", "--state-port=0"}},
 		"with somebody's certificate": {values: "webhook: {tls: {mode: cert-manager}}",
 			want: map[string][]permission{"": append(webhook, review...), "default": create, home: own},
-			args: []string{"--namespace=default", "--webhook-configuration=mini-hpa", "--service-account=mini-hpa/mini-hpa", "--leader-elect-resource-name=mini-hpa"}},
+			args: []string{"--namespace=default", "--webhook-configuration=mini-hpa", "--service-account=mini-hpa/mini-hpa", "--leader-elect-resource-name=mini-hpa", "--state-port=0"}},
+		"with sources, of which the leader is asked": {values: "sources: [{name: cache, type: redis, addresses: ['a:1'], namespaces: [shop], allow: {list: [a]}}]",
+			want: map[string][]permission{"": append(webhook, review...), "default": create, home: append(own, permission{"", "pods/portforward", "", "create"})},
+			args: []string{"--namespace=default", "--webhook-configuration=mini-hpa", "--service-account=mini-hpa/mini-hpa",
+				"--leader-elect-resource-name=mini-hpa", "--webhook-ca-secret=mini-hpa-webhook-ca"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

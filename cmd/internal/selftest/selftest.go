@@ -73,7 +73,7 @@ func (t *task) Declare(f *pflag.FlagSet) {
 	f.Var(cli.OptionalName(&t.lease), "leader-elect-resource-name", "the Lease by which replicas elect their leader; without it neither the rights to it nor whether anybody leads are tested")
 	f.Var(cli.OptionalName(&t.secret), "webhook-ca-secret", "the Secret of the CA that replicas share; without it the rights to it and to the caBundle are not tested")
 	f.StringVar(&t.sources, "sources", "", "the administrator's `file` of sources; what it lists the controller has to have")
-	f.Var(cli.Count(&t.port, 1, 65535), "state-port", "where the controller that leads can be asked how its sources stand (controller --state-bind-address)")
+	f.Var(cli.Count(&t.port, 0, 65535), "state-port", "where the controller that leads can be asked how its sources stand (controller --state-bind-address); 0 to leave sources out")
 	t.cluster.Declare(f, "KUBECONFIG, ~/.kube/config or the pod's service account")
 	t.api.DeclareTimeout(f)
 	t.logs.Declare(f)

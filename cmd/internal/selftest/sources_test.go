@@ -51,6 +51,7 @@ func TestSelftestOfSources(t *testing.T) {
 		asked
 		args []string
 		want []string
+		bars string // what no line begins with
 	}{
 		"answers": {asked: asked{all: []sources.Status{{Name: "cache", Last: request("ok"), Answered: now}}}, args: []string{"--sources", file},
 			want: []string{`ok   the file of sources "` + file + `": it is right`, `ok   source "cache": asked 4s ago, with 41 questions, and answered in 12ms`}},
@@ -59,6 +60,8 @@ func TestSelftestOfSources(t *testing.T) {
 		"never answered":     {asked: asked{all: []sources.Status{{Name: "cache", Failure: "is not set up"}}}, want: []string{`FAIL source "cache": is not set up, it has never answered; `}},
 		"not asked":          {asked: asked{all: []sources.Status{{Name: "cache"}}}, want: []string{`skip source "cache": no workload has asked it yet; ` + askThere}},
 		"none":               {want: []string{`skip the sources: the controller has none (--sources)`}},
+		"left out":           {args: []string{"--state-port", "0"}, bars: "skip the sources: "},
+		"a file alone":       {args: []string{"--state-port", "0", "--sources", file}, want: []string{`ok   the file of sources "` + file + `": it is right`}, bars: "skip the sources: "},
 		"a file of before":   {args: []string{"--sources", file}, want: []string{`FAIL source "cache": the controller does not have it; `}},
 		"a file that is not": {asked: asked{file: "it\nis wrong"}, args: []string{"--sources", file + "x"}, want: []string{`FAIL the controller's file of sources: it\nis wrong; `, `FAIL the file of sources "` + file + `x": no such file or directory; `}},
 	} {
@@ -81,6 +84,9 @@ func TestSelftestOfSources(t *testing.T) {
 				if strings.HasPrefix(want, "FAIL") {
 					failures--
 				}
+			}
+			if c.bars != "" && strings.Contains(stdout, "\n"+c.bars) {
+				t.Errorf("want no %s", c.bars)
 			}
 			if (code == cli.ExitOK) == strings.Contains(stdout, "\nFAIL ") || failures != 0 || t.Failed() {
 				t.Errorf("exit code %d:\n%s", code, stdout)

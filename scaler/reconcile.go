@@ -47,7 +47,8 @@ func (s *Scaler) Reconcile(ctx context.Context, key annotations.Key) (time.Durat
 	moment, sleeper := s.observer.moment(policy)
 	if !ok || policy.Mode == annotations.ModePaused {
 		st.stand, st.conflicts, st.woken = agreed(st.replicas), conflicts{}, time.Time{} // the present number stands, and no write is being tried any more
-		s.telemetry.observe(outcome{key: key, policy: moment, invalid: !ok, sleeper: ok && sleeper, took: s.now().Sub(started)})
+		s.telemetry.observe(outcome{key: key, policy: moment, invalid: !ok, sleeper: ok && sleeper, ready: readyOf(s.observer.Workloads.Pods(w)),
+			scaled: st.glance.scaled.Time, took: s.now().Sub(started)})
 		st.glance.undecided(st.reviewed.verdict)
 		return s.stay(ctx, w, s.boundary(policy))
 	}
@@ -74,7 +75,7 @@ func (s *Scaler) Reconcile(ctx context.Context, key annotations.Key) (time.Durat
 	s.tellDoubts(st, w, s.observer.counted(policy), seen)
 	st.glance.told(st.told[topicWrite] != "", err, st.rival.holdsBack(policy.SyncPeriod, started))
 	s.telemetry.observe(outcome{key: key, policy: moment, decision: &decision, sleeper: sleeper, pause: st.rival.shown(policy.SyncPeriod, started), err: err,
-		passing: st.conflicts.passing(err, s.now()), took: s.now().Sub(started)})
+		ready: readyOf(seen.Pods), scaled: st.glance.scaled.Time, passing: st.conflicts.passing(err, s.now()), took: s.now().Sub(started)})
 	next := s.next(key, policy, decision)
 	if led.Next > 0 {
 		next = min(next, led.Next)

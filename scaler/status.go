@@ -379,19 +379,12 @@ func (p *standpoint) asleep() (string, bool) { return "", p.decision.Asleep }
 // targets are the metrics of the policy with what the last decision has measured.
 func (p *standpoint) targets() []Target {
 	all := make([]Target, 0, len(p.policy.Metrics))
-	var measured []annotations.Metric
-	if p.decision != nil {
-		measured = p.decision.Measured(p.policy.Metrics)
-	}
-	at := 0
 	for i := range p.policy.Metrics {
-		m := &p.policy.Metrics[i]
 		var result *recommend.MetricResult
-		if at < len(measured) && measured[at].ID == m.ID && measured[at].Spec == m.Spec {
-			result = &p.decision.Metrics[at]
-			at++
+		if p.decision != nil {
+			result = p.decision.ResultOf(p.policy.Metrics, i)
 		}
-		all = append(all, targetOf(m, result))
+		all = append(all, targetOf(&p.policy.Metrics[i], result))
 	}
 	return all
 }

@@ -1,6 +1,7 @@
 package scaler
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"sync"
@@ -40,7 +41,10 @@ type outcome struct {
 	sleeper bool
 	// pause is how long writes wait because a rival overwrites them.
 	pause figure
-	err   error
+	// ready are the pods that are ready and stay, scaled is when this process has last written the replicas; zero if it has not.
+	ready  int32
+	scaled time.Time
+	err    error
 	// passing says that the error is of a kind that passes by itself, and not old enough to be told.
 	passing bool
 	took    time.Duration
@@ -122,6 +126,15 @@ func (t *Telemetry) woke(key annotations.Key) {
 	t.board.place(key, s)
 }
 
+// overwritten counts a change of the replicas by somebody else.
+func (t *Telemetry) overwritten(key annotations.Key, by class) {
+	t.board.mu.Lock()
+	defer t.board.mu.Unlock()
+	s := t.board.standing(key)
+	s.overwrites = s.overwrites.and(by)
+	t.board.place(key, s)
+}
+
 func (t *Telemetry) forget(key annotations.Key) {
 	t.board.mu.Lock()
 	defer t.board.mu.Unlock()
@@ -170,6 +183,8 @@ type board struct {
 	min, max, current, desired, recommended *prometheus.Desc
 	condition, mode, missing, pause         *prometheus.Desc
 	asleep, wakes, failed                   *prometheus.Desc
+	ready, scaled, limits, overwrites       *prometheus.Desc
+	value, target                           *prometheus.Desc
 }
 
 func newBoard() *board {
@@ -189,7 +204,27 @@ func newBoard() *board {
 		asleep:  shown("asleep", "Whether the workload sleeps: 1 is asleep, 0 is awake; absent for workloads that never sleep, and while that is not known."),
 		wakes:   shown("wakes_total", "Writes from 0 replicas to more with which this process has ended a sleep; absent for workloads that never sleep."),
 		failed:  shown("failed_metrics", "Metrics of the workload that cannot be evaluated; absent while all can. Those of pods that have just started do not count."),
+		ready:   shown("ready_replicas", "Pods of the workload that are ready, and not being deleted."),
+		scaled:  shown("last_scale_timestamp_seconds", "When this process has last written the replicas of the workload, in seconds since 1970; absent before it has."),
+		limits: shown("limited", "A constant 1, labeled with what keeps the replicas from what the metrics ask for; absent while nothing does. 'reason' is max, min, policy (the scaling policies), "+
+			"stabilization (a window holds the change back), quota or refused (pods cannot be created, because of a quota or of something else), or unschedulable (no node takes them).", "reason"),
+		overwrites: shown("external_writes_total", "Changes of the replicas by somebody else that this process has seen; absent while there were none. 'manager_class' is kubectl, helm, argocd, "+
+			"flux, hpa, keda, other, or unknown where managedFields do not say who it was.", "manager_class"),
+		value: shown("metric_value", "What a metric of the workload was measured at for the last decision, in the unit of its target; absent while it cannot be evaluated. "+measuredHelp(), measuredLabels()...),
+		target: shown("metric_target", "What a metric of the workload is held at: a percentage of what its pods request (utilization), a number for each pod (average) or one for all (value); "+
+			"absent while the annotations are invalid. "+measuredHelp(), measuredLabels()...),
 	}
+}
+
+func measuredHelp() string {
+	return fmt.Sprintf("CPU is in cores and memory in bytes. 'metric_name' and 'metric_target_type' are those of kube-state-metrics, and 'metric_container' is its container, which is empty where all of them count. "+
+		"Of each workload %d metrics are shown.", metricsShown)
+}
+
+// measuredLabels are those of a metric. Of kube-state-metrics they are, but for container: a ServiceMonitor gives each series without that label the
+// container of the process that was scraped.
+func measuredLabels() []string {
+	return []string{"metric_type", "metric_name", "metric_container", "metric_target_type"}
 }
 
 // shown describes a metric of one workload.
@@ -199,7 +234,8 @@ func shown(name, help string, labels ...string) *prometheus.Desc {
 
 // Describe implements prometheus.Collector.
 func (b *board) Describe(c chan<- *prometheus.Desc) {
-	for _, desc := range []*prometheus.Desc{b.number, b.min, b.max, b.current, b.desired, b.recommended, b.condition, b.mode, b.missing, b.pause, b.asleep, b.wakes, b.failed} {
+	for _, desc := range []*prometheus.Desc{b.number, b.min, b.max, b.current, b.desired, b.recommended, b.condition, b.mode, b.missing, b.pause, b.asleep, b.wakes, b.failed,
+		b.ready, b.scaled, b.limits, b.overwrites, b.value, b.target} {
 		c <- desc
 	}
 }
@@ -211,6 +247,7 @@ func (b *board) Collect(c chan<- prometheus.Metric) {
 	b.mu.Unlock()
 	c <- prometheus.MustNewConstMetric(b.number, prometheus.GaugeValue, float64(len(standings)))
 	active, able, limited := label("condition", "ScalingActive"), label("condition", "AbleToScale"), label("condition", "ScalingLimited")
+	shared := labels{}
 	for key, s := range standings {
 		name, kind, namespace := label("hpa_name", key.Name), label("kind", kindLabel(key.Kind)), label("namespace", key.Namespace)
 		own := []*dto.LabelPair{name, kind, namespace}
@@ -235,7 +272,32 @@ func (b *board) Collect(c chan<- prometheus.Metric) {
 		if s.wakes.known {
 			c <- &series{desc: b.wakes, labels: own, value: float64(s.wakes.value), counts: true}
 		}
+		show(b.ready, s.ready, own...)
+		for reason := range s.limits.all() {
+			show(b.limits, figure{1, true}, name, kind, namespace, shared.one("reason", reason.String()))
+		}
+		if s.scaled != 0 {
+			c <- &series{desc: b.scaled, labels: own, value: float64(s.scaled) / 1000}
+		}
+		for by, n := range s.overwrites.all() {
+			c <- &series{desc: b.overwrites, labels: []*dto.LabelPair{name, kind, shared.one("manager_class", by.String()), namespace}, value: float64(n), counts: true}
+		}
+		b.collectMeasured(c, s.measured, shared, own)
 	}
+}
+
+// collectMeasured shows what the metrics of a workload were measured at, and what they are held at. Its own labels are its name, its kind and its namespace.
+func (b *board) collectMeasured(c chan<- prometheus.Metric, m *measured, shared labels, own []*dto.LabelPair) {
+	m.each(func(one identity, value, target reading) {
+		all := []*dto.LabelPair{own[0], own[1], shared.one("metric_container", one.container), shared.one("metric_name", one.name),
+			shared.one("metric_target_type", one.target), shared.one("metric_type", one.kind), own[2]}
+		if value.known {
+			c <- &series{desc: b.value, labels: all, value: value.number}
+		}
+		if target.known {
+			c <- &series{desc: b.target, labels: all, value: target.number}
+		}
+	})
 }
 
 // kindLabel is the kind alone for those of Kubernetes, and with its group for others: two groups may have a kind of the same name, and two
@@ -254,6 +316,17 @@ type series struct {
 	labels []*dto.LabelPair // sorted by name
 	value  float64
 	counts bool
+}
+
+// labels are those that several workloads have in common, made once for a scrape.
+type labels map[[2]string]*dto.LabelPair
+
+func (l labels) one(name, value string) *dto.LabelPair {
+	key := [2]string{name, value}
+	if l[key] == nil {
+		l[key] = label(name, value)
+	}
+	return l[key]
 }
 
 func label(name, value string) *dto.LabelPair { return &dto.LabelPair{Name: &name, Value: &value} }
@@ -310,7 +383,13 @@ func truth(holds bool) figure {
 type standing struct {
 	mode                                                           annotations.Mode
 	min, max, current, desired, recommended, active, able, limited figure
-	missing, pause, asleep, wakes, failed                          figure
+	missing, pause, asleep, wakes, failed, ready                   figure
+	// scaled is when the replicas were last written, in milliseconds since 1970; 0 if they were not.
+	scaled int64
+	limits limits
+	// overwrites and measured are replaced and never written to; nil is none.
+	overwrites *overwrites
+	measured   *measured
 }
 
 // after is the standing after another look. Where nothing was decided the workload is not scaled, whatever the reason;
@@ -319,6 +398,10 @@ func (s standing) after(o outcome) standing {
 	s.mode, s.min, s.max = o.mode(), figure{o.policy.Min, !o.invalid}, figure{o.policy.Max, !o.invalid}
 	s.missing, s.pause, s.failed = figure{}, o.pause, figure{}
 	s.asleep, s.wakes.known = figure{}, o.sleeper || s.wakes.value > 0
+	s.ready, s.limits, s.measured = figure{o.ready, true}, limitsOf(o.decision, &o.policy), s.measured.after(o.metrics(), o.decision)
+	if !o.scaled.IsZero() {
+		s.scaled = o.scaled.UnixMilli()
+	}
 	d := o.decision
 	if d == nil {
 		s.recommended, s.active, s.able, s.limited = figure{}, truth(false), figure{}, figure{}
@@ -357,6 +440,14 @@ func (o *outcome) mode() annotations.Mode {
 		return "asleep"
 	}
 	return o.policy.Mode
+}
+
+// metrics are what the annotations ask for; none while they are invalid.
+func (o *outcome) metrics() []annotations.Metric {
+	if o.invalid {
+		return nil
+	}
+	return o.policy.Metrics
 }
 
 // failing is how many metrics fail in a way that does not pass by itself.

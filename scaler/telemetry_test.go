@@ -10,6 +10,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
@@ -39,7 +41,10 @@ func standings(t *testing.T, b *board) []string {
 			if labels["namespace"] != "default" || labels["hpa_name"] != "web" || labels["kind"] != "Deployment" {
 				t.Errorf("%s has labels %v, want those of the workload", family.GetName(), labels)
 			}
-			which := labels["condition"] + labels["mode"]
+			which := labels["condition"] + labels["mode"] + labels["reason"] + labels["manager_class"]
+			if labels["metric_name"] != "" {
+				which = strings.Join([]string{labels["metric_type"], labels["metric_name"], labels["metric_container"], labels["metric_target_type"]}, "/")
+			}
 			series = append(series, strings.TrimSpace(fmt.Sprintf("%s %s", strings.TrimPrefix(family.GetName(), "mini_hpa_"), which))+
 				fmt.Sprintf(" = %v", metric.GetGauge().GetValue()+metric.GetCounter().GetValue()))
 		}
@@ -53,15 +58,24 @@ func automatic() annotations.Policy {
 	return annotations.Policy{Min: 1, Max: 10, Mode: annotations.ModeAuto}
 }
 
+// onCPU is that policy with a target of 50 %, for which grown has a result.
+func onCPU() annotations.Policy {
+	p, half := automatic(), int32(50)
+	p.Metrics = annotations.MetricsOf([]autoscalingv2.MetricSpec{{Type: autoscalingv2.ResourceMetricSourceType, Resource: &autoscalingv2.ResourceMetricSource{
+		Name: corev1.ResourceCPU, Target: autoscalingv2.MetricTarget{Type: autoscalingv2.UtilizationMetricType, AverageUtilization: &half}}}})
+	return p
+}
+
 // grown is a decision to go from 4 to 10 replicas where the metrics ask for 14.
 func grown() *recommend.Decision {
 	return &recommend.Decision{Current: 4, Desired: 10, Active: recommend.ActiveValidMetric, Able: recommend.AbleReady, Limited: recommend.LimitedTooMany,
-		Steps: []recommend.Step{{Stage: recommend.StageLargest, From: 4, To: 14}, {Stage: recommend.StageBounds, From: 14, To: 10}, {Stage: recommend.StagePolicy, From: 10, To: 10}}}
+		Steps:   []recommend.Step{{Stage: recommend.StageLargest, From: 4, To: 14}, {Stage: recommend.StageBounds, From: 14, To: 10}, {Stage: recommend.StagePolicy, From: 10, To: 10}},
+		Metrics: []recommend.MetricResult{{Metric: "cpu", Type: autoscalingv2.ResourceMetricSourceType, Replicas: 14, Ratio: 3.5}}}
 }
 
 func TestTheBoardShowsHowAWorkloadStands(t *testing.T) {
 	deciding := []string{"condition AbleToScale = 1", "condition ScalingActive = 1", "condition ScalingLimited = 1", "current_replicas = 4",
-		"desired_replicas = 10", "max_replicas = 10", "min_replicas = 1", "recommended_replicas = 14", "workload_mode auto = 1"}
+		"desired_replicas = 10", "limited max = 1", "max_replicas = 10", "min_replicas = 1", "ready_replicas = 0", "recommended_replicas = 14", "workload_mode auto = 1"}
 	grew := outcome{key: web, policy: automatic(), decision: grown()}
 	tests := map[string]struct {
 		outcomes []outcome
@@ -72,17 +86,17 @@ func TestTheBoardShowsHowAWorkloadStands(t *testing.T) {
 			[]outcome{{key: web, policy: automatic(), decision: &recommend.Decision{Current: 4, Desired: 5, Active: recommend.ActiveValidMetric,
 				Able: recommend.AbleReady, Limited: recommend.LimitedNot, Steps: []recommend.Step{{Stage: recommend.StageBounds, From: 5, To: 5}}}}},
 			[]string{"condition AbleToScale = 1", "condition ScalingActive = 1", "condition ScalingLimited = 0", "current_replicas = 4",
-				"desired_replicas = 5", "max_replicas = 10", "min_replicas = 1", "recommended_replicas = 5", "workload_mode auto = 1"},
+				"desired_replicas = 5", "max_replicas = 10", "min_replicas = 1", "ready_replicas = 0", "recommended_replicas = 5", "workload_mode auto = 1"},
 		},
 		"no metric is valid, so nobody knows what is asked for, and what limited it last is still said": {
 			[]outcome{grew, {key: web, policy: automatic(), decision: &recommend.Decision{Current: 10, Desired: 10, Active: recommend.ActiveFailedResource, Able: recommend.AbleSucceededGetScale}}},
 			[]string{"condition AbleToScale = 1", "condition ScalingActive = 0", "condition ScalingLimited = 1", "current_replicas = 10",
-				"desired_replicas = 10", "max_replicas = 10", "min_replicas = 1", "workload_mode auto = 1"},
+				"desired_replicas = 10", "max_replicas = 10", "min_replicas = 1", "ready_replicas = 0", "workload_mode auto = 1"},
 		},
 		"replicas out of bounds say nothing of the metrics": {
 			[]outcome{{key: web, policy: automatic(), decision: &recommend.Decision{Current: 12, Desired: 10, Able: recommend.AbleSucceededGetScale,
 				Steps: []recommend.Step{{Stage: recommend.StageBounds, From: 12, To: 10}}}}},
-			[]string{"condition AbleToScale = 1", "current_replicas = 12", "desired_replicas = 10", "max_replicas = 10", "min_replicas = 1", "workload_mode auto = 1"},
+			[]string{"condition AbleToScale = 1", "current_replicas = 12", "desired_replicas = 10", "max_replicas = 10", "min_replicas = 1", "ready_replicas = 0", "workload_mode auto = 1"},
 		},
 		"a refused write": {
 			[]outcome{{key: web, policy: automatic(), decision: grown(), err: apierrors.NewForbidden(deployments, "web", errors.New("no"))}},
@@ -95,19 +109,19 @@ func TestTheBoardShowsHowAWorkloadStands(t *testing.T) {
 		"no replicas": {
 			[]outcome{{key: web, policy: automatic(), decision: &recommend.Decision{Active: recommend.ActiveDisabled, Able: recommend.AbleSucceededGetScale}}},
 			[]string{"condition AbleToScale = 1", "condition ScalingActive = 0", "current_replicas = 0", "desired_replicas = 0", "max_replicas = 10",
-				"min_replicas = 1", "workload_mode disabled = 1"},
+				"min_replicas = 1", "ready_replicas = 0", "workload_mode disabled = 1"},
 		},
 		"paused": {
 			[]outcome{grew, {key: web, policy: annotations.Policy{Min: 1, Max: 10, Mode: annotations.ModePaused}}},
-			[]string{"condition ScalingActive = 0", "current_replicas = 4", "desired_replicas = 10", "max_replicas = 10", "min_replicas = 1", "workload_mode paused = 1"},
+			[]string{"condition ScalingActive = 0", "current_replicas = 4", "desired_replicas = 10", "max_replicas = 10", "min_replicas = 1", "ready_replicas = 0", "workload_mode paused = 1"},
 		},
 		"invalid annotations have no bounds": {
 			[]outcome{grew, {key: web, policy: automatic(), invalid: true}},
-			[]string{"condition ScalingActive = 0", "current_replicas = 4", "desired_replicas = 10", "workload_mode invalid = 1"},
+			[]string{"condition ScalingActive = 0", "current_replicas = 4", "desired_replicas = 10", "ready_replicas = 0", "workload_mode invalid = 1"},
 		},
 		"invalid from the start": {
 			[]outcome{{key: web, invalid: true}},
-			[]string{"condition ScalingActive = 0", "workload_mode invalid = 1"},
+			[]string{"condition ScalingActive = 0", "ready_replicas = 0", "workload_mode invalid = 1"},
 		},
 		"valid again": {[]outcome{{key: web, invalid: true}, grew}, deciding},
 	}
@@ -152,14 +166,14 @@ func TestTheBoardForgets(t *testing.T) {
 // TestAWorkloadHasFewSeries: whoever has thousands of workloads pays for each.
 func TestAWorkloadHasFewSeries(t *testing.T) {
 	b := newBoard()
-	b.show(outcome{key: web, policy: automatic(), decision: grown()})
-	if n := testutil.CollectAndCount(b) - 1; n > 12 { // one is of all workloads together
-		t.Errorf("%d series, want 12 at most", n)
+	b.show(outcome{key: web, policy: onCPU(), decision: grown(), scaled: noon})
+	if n := testutil.CollectAndCount(b) - 1; n > 14 { // one is of all workloads together
+		t.Errorf("%d series, want 14 at most", n)
 	}
 }
 
 func TestShowingAKnownWorkloadAllocatesNothing(t *testing.T) {
-	b, o := newBoard(), outcome{key: web, policy: automatic(), decision: grown()}
+	b, o := newBoard(), outcome{key: web, policy: onCPU(), decision: grown()}
 	b.show(o)
 	if n := testing.AllocsPerRun(100, func() { b.show(o) }); n != 0 {
 		t.Errorf("%v allocations", n)
@@ -168,7 +182,7 @@ func TestShowingAKnownWorkloadAllocatesNothing(t *testing.T) {
 
 // BenchmarkObserve is the cost of telemetry for each look at a workload.
 func BenchmarkObserve(b *testing.B) {
-	telemetry, o := NewTelemetry(prometheus.NewRegistry()), outcome{key: web, policy: automatic(), decision: grown()}
+	telemetry, o := NewTelemetry(prometheus.NewRegistry()), outcome{key: web, policy: onCPU(), decision: grown()}
 	b.ReportAllocs()
 	for b.Loop() {
 		telemetry.observe(o)
@@ -177,10 +191,10 @@ func BenchmarkObserve(b *testing.B) {
 
 // BenchmarkScrape is the cost of one scrape for each of 1000 workloads.
 func BenchmarkScrape(b *testing.B) {
-	registry := prometheus.NewRegistry()
+	registry, policy := prometheus.NewRegistry(), onCPU()
 	telemetry := NewTelemetry(registry)
 	for i := range 1000 {
-		telemetry.observe(outcome{key: annotations.DeploymentKey("default", fmt.Sprint("web-", i)), policy: automatic(), decision: grown()})
+		telemetry.observe(outcome{key: annotations.DeploymentKey("default", fmt.Sprint("web-", i)), policy: policy, decision: grown(), scaled: noon})
 	}
 	b.ReportAllocs()
 	for b.Loop() {

@@ -1,7 +1,6 @@
 package scaler
 
 import (
-	"cmp"
 	"fmt"
 	"time"
 
@@ -77,13 +76,6 @@ func (s *Scaler) suspect(st *state, w *annotations.Workload, before int32, tried
 func (s *Scaler) noteOverwrite(st *state, w *annotations.Workload, before int32) {
 	o := overwrite{Rescale: Rescale{Time: s.now(), From: before, To: w.Replicas}, by: writer(w)}
 	st.glance.overwritten(o)
+	s.telemetry.overwritten(w.Key, classOf(w))
 	s.chronicle.add(w.Key, Entry{Time: o.Time, Reason: EntryOverwritten, From: o.From, To: o.To, Message: fmt.Sprintf("replicas were set from %d to %d by %s", o.From, o.To, o.by)})
-}
-
-// writer is who has set the replicas last, as managedFields have it.
-func writer(w *annotations.Workload) string {
-	if by := cmp.Or(w.ScaledBy, w.SetBy); by != "" {
-		return fmt.Sprintf("field manager %q", cut(by, maxQuoted))
-	}
-	return "somebody whom managedFields do not name"
 }

@@ -62,6 +62,26 @@ func (d *Decision) Measured(all []annotations.Metric) []annotations.Metric {
 	return slices.DeleteFunc(slices.Clone(all), func(m annotations.Metric) bool { return !m.IsTotal() })
 }
 
+// ResultOf is what was made of the metric at a place among the policy's; nil if nothing was, see Measured.
+func (d *Decision) ResultOf(all []annotations.Metric, place int) *MetricResult {
+	at := place
+	if len(d.Metrics) < len(all) {
+		at = 0
+		for i := range place {
+			if all[i].IsTotal() {
+				at++
+			}
+		}
+		if !all[place].IsTotal() {
+			return nil
+		}
+	}
+	if at >= len(d.Metrics) {
+		return nil
+	}
+	return &d.Metrics[at]
+}
+
 // Step is one stage of the reasoning: what it was given, what it made of it, and why.
 type Step struct {
 	// Stage is one of the Stage constants.

@@ -3,6 +3,7 @@ package chart
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -328,10 +329,7 @@ func loaded(t *testing.T, series []string) *teststorage.TestStorage {
 // TestTheNamesOfKubeStateMetricsSayTheSame: each mode of a workload, as a board made for HPAs sees it.
 func TestTheNamesOfKubeStateMetricsSayTheSame(t *testing.T) {
 	t.Parallel()
-	const (
-		who    = `{horizontalpodautoscaler="web", kind="Deployment", namespace="shop"}`
-		prefix = "kube_horizontalpodautoscaler_"
-	)
+	const who = `{horizontalpodautoscaler="web", kind="Deployment", namespace="shop"}`
 	bounds := []string{`mini_hpa_min_replicas{` + shop + `} 2x9`, `mini_hpa_max_replicas{` + shop + `} 10x9`, `mini_hpa_current_replicas{` + shop + `} 4x9`,
 		`mini_hpa_desired_replicas{` + shop + `} 7x9`, `mini_hpa_condition{condition="ScalingActive",` + shop + `} 1x9`}
 	for name, test := range map[string]struct {
@@ -345,22 +343,7 @@ func TestTheNamesOfKubeStateMetricsSayTheSame(t *testing.T) {
 		"two leaders": {append(bounds, `mini_hpa_workload_mode{mode="auto",`+shop+`} 1x9`, `mini_hpa_workload_mode{mode="auto",`+after+`} 1x9`, `mini_hpa_current_replicas{`+after+`} 4x9`), "7"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			engine, storage := promqltest.NewTestEngine(t, false, 5*time.Minute, 1e6), loaded(t, test.series)
-			var got []string
-			for _, r := range recordings(rulesWith(t, nil)) {
-				query, err := engine.NewInstantQuery(t.Context(), storage, nil, r.Expr, time.Unix(300, 0))
-				if err != nil {
-					t.Fatal(err)
-				}
-				vector, err := query.Exec(t.Context()).Vector()
-				if err != nil {
-					t.Fatal(err)
-				}
-				for _, sample := range vector {
-					got = append(got, fmt.Sprintf("%s%s %s= %v", strings.TrimPrefix(r.Record, prefix), sample.Metric, r.Labels["status"], sample.F))
-				}
-				query.Close()
-			}
+			got := recorded(t, test.series, rulesWith(t, map[string]any{"recordings": false}))
 			const active = `{condition="ScalingActive", horizontalpodautoscaler="web", kind="Deployment", namespace="shop"}`
 			want := []string{"spec_min_replicas" + who + " = 2", "spec_max_replicas" + who + " = 10", "status_current_replicas" + who + " = 4",
 				"status_desired_replicas" + who + " = " + test.desired, "status_condition" + active + " true= 1", "status_condition" + active + " false= 0",
@@ -369,6 +352,61 @@ func TestTheNamesOfKubeStateMetricsSayTheSame(t *testing.T) {
 				t.Errorf("recorded (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// recorded is what the rules record of series, by their names without the prefix of kube-state-metrics.
+func recorded(t *testing.T, series []string, rules []rule) []string {
+	t.Helper()
+	engine, storage := promqltest.NewTestEngine(t, false, 5*time.Minute, 1e6), loaded(t, series)
+	var got []string
+	for _, r := range recordings(rules) {
+		query, err := engine.NewInstantQuery(t.Context(), storage, nil, r.Expr, time.Unix(300, 0))
+		if err != nil {
+			t.Fatal(err)
+		}
+		vector, err := query.Exec(t.Context()).Vector()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, sample := range vector {
+			got = append(got, fmt.Sprintf("%s%s %s= %v", strings.TrimPrefix(r.Record, "kube_horizontalpodautoscaler_"), sample.Metric, r.Labels["status"], sample.F))
+		}
+		query.Close()
+	}
+	return got
+}
+
+// TestMetricsAreRecordedWithTheirTargets: under the names and labels of kube-state-metrics, where container is that of the metric and not that of the
+// process, which a ServiceMonitor adds; and the one divided by the other.
+func TestMetricsAreRecordedWithTheirTargets(t *testing.T) {
+	t.Parallel()
+	const scraped = `,container="mini-hpa",` + shop + `} `
+	var series []string
+	for labels, numbers := range map[string][2]string{
+		`metric_type="Resource",metric_name="cpu",metric_container="",metric_target_type="utilization"`:             {"75", "50"},
+		`metric_type="ContainerResource",metric_name="cpu",metric_container="app",metric_target_type="utilization"`: {"20", "80"},
+		`metric_type="External",metric_name="backlog",metric_container="",metric_target_type="average"`:             {"", "10"},
+	} {
+		series = append(series, `mini_hpa_metric_target{`+labels+scraped+numbers[1]+"x9")
+		if numbers[0] != "" {
+			series = append(series, `mini_hpa_metric_value{`+labels+scraped+numbers[0]+"x9")
+		}
+	}
+	got := recorded(t, series, rulesWith(t, nil))
+	slices.Sort(got)
+	const of = `horizontalpodautoscaler="web", kind="Deployment", metric_name=`
+	want := []string{
+		`hpa_name:mini_hpa_metric_value:ratio{hpa_name="web", kind="Deployment", metric_container="app", metric_name="cpu", metric_target_type="utilization", metric_type="ContainerResource", namespace="shop"} = 0.25`,
+		`hpa_name:mini_hpa_metric_value:ratio{hpa_name="web", kind="Deployment", metric_name="cpu", metric_target_type="utilization", metric_type="Resource", namespace="shop"} = 1.5`,
+		`spec_target_metric{container="app", ` + of + `"cpu", metric_target_type="utilization", namespace="shop"} = 80`,
+		`spec_target_metric{` + of + `"backlog", metric_target_type="average", namespace="shop"} = 10`,
+		`spec_target_metric{` + of + `"cpu", metric_target_type="utilization", namespace="shop"} = 50`,
+		`status_target_metric{container="app", ` + of + `"cpu", metric_target_type="utilization", namespace="shop"} = 20`,
+		`status_target_metric{` + of + `"cpu", metric_target_type="utilization", namespace="shop"} = 75`,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("recorded (-want +got):\n%s", diff)
 	}
 }
 

@@ -166,7 +166,7 @@ func TestAlertsCanBeLeftOut(t *testing.T) {
 		t.Errorf("rules (-want +got):\n%s", diff)
 	}
 	whole := namesOf(alerts(rulesWith(t, nil)))
-	for _, object := range renderRules(t, map[string]any{"disabled": whole, "kubeNames": false}) {
+	for _, object := range renderRules(t, map[string]any{"disabled": whole, "kubeNames": false, "recordings": false}) {
 		if object.GetKind() == "PrometheusRule" {
 			t.Error("a PrometheusRule without rules is rendered")
 		}
@@ -195,7 +195,7 @@ func TestAMisspeltAlertIsNotLeftOutInSilence(t *testing.T) {
 func TestTheNamesOfKubeStateMetrics(t *testing.T) {
 	t.Parallel()
 	var got []string
-	for _, r := range recordings(rulesWith(t, nil)) {
+	for _, r := range recordings(rulesWith(t, map[string]any{"recordings": false})) {
 		got = append(got, strings.TrimSpace(r.Record+" "+r.Labels["status"]))
 		if r.Labels["job"] != "kube-state-metrics" {
 			t.Errorf("%s has job %q, by which the alerts select", r.Record, r.Labels["job"])
@@ -203,12 +203,13 @@ func TestTheNamesOfKubeStateMetrics(t *testing.T) {
 	}
 	const prefix = "kube_horizontalpodautoscaler_"
 	want := []string{prefix + "spec_min_replicas", prefix + "spec_max_replicas", prefix + "status_current_replicas", prefix + "status_desired_replicas",
-		prefix + "status_condition true", prefix + "status_condition false", prefix + "status_condition unknown"}
+		prefix + "status_condition true", prefix + "status_condition false", prefix + "status_condition unknown", prefix + "spec_target_metric", prefix + "status_target_metric"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("recordings (-want +got):\n%s", diff)
 	}
-	if left := recordings(rulesWith(t, map[string]any{"kubeNames": false})); len(left) != 0 {
-		t.Errorf("prometheusRule.kubeNames=false leaves %q", namesOf(left))
+	left := recordings(rulesWith(t, map[string]any{"kubeNames": false}))
+	if diff := cmp.Diff([]string{"hpa_name:mini_hpa_metric_value:ratio"}, namesOf(left)); diff != "" {
+		t.Errorf("recordings with prometheusRule.kubeNames=false (-want +got):\n%s", diff)
 	}
 }
 
@@ -284,7 +285,7 @@ func TestMonitoringGoesWhereItIsSelected(t *testing.T) {
 // TestProcessesAreThoseOfTheRelease: names that others export too are matched by the release's pods.
 func TestProcessesAreThoseOfTheRelease(t *testing.T) {
 	t.Parallel()
-	workload := regexp.MustCompile(`^mini_hpa_(condition|workload_mode|overwritten_pause_seconds|[a-z]+_replicas|asleep|wakes_total|failed_metrics|wake_state|activator_refused_total)$`)
+	workload := regexp.MustCompile(`^mini_hpa_(condition|workload_mode|overwritten_pause_seconds|[a-z]+_replicas|metric_value|metric_target|asleep|wakes_total|failed_metrics|wake_state|activator_refused_total)$`)
 	for _, r := range rulesWith(t, nil) {
 		for _, s := range selectors(t, r.Expr) {
 			got := map[string]string{}
@@ -499,6 +500,7 @@ func TestTheDashboardAsksForWhatIsExported(t *testing.T) {
 		}
 	}
 	for _, name := range []string{"mini_hpa_min_replicas", "mini_hpa_max_replicas", "mini_hpa_current_replicas", "mini_hpa_desired_replicas", "mini_hpa_condition",
+		"mini_hpa_metric_value", "mini_hpa_metric_target", "mini_hpa_last_scale_timestamp_seconds", "mini_hpa_ready_replicas", "mini_hpa_limited", "mini_hpa_external_writes_total",
 		"mini_hpa_asleep", "mini_hpa_wakes_total", "mini_hpa_failed_metrics", "mini_hpa_wake_duration_seconds_bucket",
 		"mini_hpa_activators", "mini_hpa_requests_held", "mini_hpa_requests_in_flight", "mini_hpa_wake_state", "mini_hpa_activator_requests_total",
 		"mini_hpa_activator_refused_total", "mini_hpa_activator_wait_seconds_bucket", "mini_hpa_activator_propagation_seconds",

@@ -46,6 +46,26 @@ func TestReplicasThatAQuotaRefuses(t *testing.T) {
 	}
 }
 
+// TestWhoIsRaisedAgainStaysStarved: replicas that a quota refused before the raise have not come since.
+func TestWhoIsRaisedAgainStaysStarved(t *testing.T) {
+	c := newCluster(t, map[string]string{"target-cpu": "50", "max": "600"})
+	c.milliCPU, c.running = 20_000, 3
+	c.deployment.Spec.Replicas = new(int32(3))
+	c.reconcile(tick).wantWrites(7)
+	c.quota(corev1.ConditionTrue, "FailedCreate")
+	c.running = 5 // two have come, so that more are asked for
+	c.reconcile(time.Second).wantWrites(7, 14)
+	for range 20 {
+		c.reconcile(time.Second)
+		if got, want := c.row(), "STARVED | "; !strings.Contains(got, want) || !strings.Contains(got, "9 of 14 replicas do not come") {
+			t.Errorf("%s after the raise: %s", c.now.Sub(noon.Add(tick)), got)
+		}
+	}
+	if got := c.shown("limited"); !slices.Equal(got, []string{"limited quota = 1"}) {
+		t.Errorf("shown: %v", got)
+	}
+}
+
 // TestWhatIsNoRefusal: pods that cannot be deleted, and what is over.
 func TestWhatIsNoRefusal(t *testing.T) {
 	for _, condition := range []struct {

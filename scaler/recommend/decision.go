@@ -135,8 +135,8 @@ type Missing struct {
 	// Words are why: those of the API server where any pod is refused, else the scheduler's. They come from outside, and may hold
 	// anything.
 	Words string `json:"words,omitempty"`
-	// Since is when the replicas were changed; or when the last pod was created, if that was later and there are more pods than before the
-	// change. Where none is refused, it is when the pod that has waited longest began to wait.
+	// Since is when the replicas were changed, the first time of those since which some have been refused; or when the last pod was created, if that was
+	// later and there are more pods than before the change. Where none is refused, it is when the pod that has waited longest began to wait.
 	Since time.Time `json:"since"`
 }
 

@@ -12,10 +12,6 @@ import (
 
 // missing is nil if all replicas have come or are on their way.
 func (s *Snapshot) missing(h History) *Missing {
-	var changed time.Time
-	if n := len(h.Changes); n > 0 {
-		changed = h.Changes[n-1].Time
-	}
 	var created time.Time // the last pod
 	var existing, waiting int32
 	var longest *podspec.Pod
@@ -36,15 +32,32 @@ func (s *Snapshot) missing(h History) *Missing {
 	waiting = min(waiting, s.Replicas-(existing-waiting)) // what else waits is the surge of a rollout
 	switch {
 	case s.Refused != "" && refused > 0:
-		since := latest(changed, created)
-		if from, known := h.lastRaise(); known && come <= from {
-			since = changed
-		}
-		return &Missing{Refused: refused, Unscheduled: max(waiting, 0), Words: s.Refused, Since: since}
+		return &Missing{Refused: refused, Unscheduled: max(waiting, 0), Words: s.Refused, Since: h.refusedSince(come, created)}
 	case waiting > 0:
 		return &Missing{Unscheduled: waiting, Words: longest.Unscheduled, Since: longest.Scheduled.Since}
 	}
 	return nil
+}
+
+// refusedSince is since when replicas are refused of which so many have come, the last pod at a moment: since the last change, and if replicas had not come
+// before that one either, since the change before. Who is raised again, and lowered, is still refused the same.
+//
+//	replicas     3 ------- 7 ---------------------- 14
+//	come         3 ---- 4 ----- 5 --------------------
+//	since                       ^ the last has come    not this raise
+func (h History) refusedSince(come int32, created time.Time) time.Time {
+	last := len(h.Changes) - 1
+	if last < 0 {
+		return created
+	}
+	since := latest(h.Changes[last].Time, created)
+	if from, known := h.lastRaise(); known && come <= from {
+		since = h.Changes[last].Time
+	}
+	for i := last; i > 0 && come < h.Changes[i].From; i-- {
+		since = earlier(since, latest(h.Changes[i-1].Time, created))
+	}
+	return since
 }
 
 // come is how many replicas have a pod.

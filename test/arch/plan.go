@@ -106,10 +106,10 @@ func House() Plan {
 			"cmd/internal/history": slices.Concat(client, []string{
 				"github.com/spf13/pflag", "./cmd/internal/cli", "./cmd/internal/cluster", "./cmd/internal/leader", "./cmd/internal/state", "./annotations", "./scaler",
 			}),
-			// What get and explain say, the page says too.
+			// What get, explain and doctor say, the page says too.
 			"cmd/internal/dashboard": slices.Concat(client, []string{
-				"github.com/spf13/pflag", "./cmd/internal/cli", "./cmd/internal/cluster", "./cmd/internal/explain", "./cmd/internal/get", "./cmd/internal/leader", "./cmd/internal/state",
-				"./annotations", "./scaler", "./scaler/recommend", "./scaler/trace", "./scaler/simulate",
+				"github.com/spf13/pflag", "./cmd/internal/cli", "./cmd/internal/cluster", "./cmd/internal/doctor", "./cmd/internal/explain", "./cmd/internal/get", "./cmd/internal/leader", "./cmd/internal/state",
+				"go.uber.org/zap", "./annotations", "./scaler", "./scaler/recommend", "./scaler/trace", "./scaler/simulate",
 			}),
 			"cmd/internal/controller": slices.Concat(client, []string{
 				"./cmd/internal/state", "./cmd/internal/cli", "./cmd/internal/election", "./cmd/internal/cluster", "./cmd/internal/endpoint",

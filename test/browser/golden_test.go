@@ -29,6 +29,9 @@ func TestPictures(t *testing.T) {
 			b.dark(c.dark)
 			b.open(d.base + path)
 			b.await(path+" is drawn", drawn)
+			if name == "controller" {
+				b.await("what doctor finds", `document.querySelector('.found tr')`)
+			}
 			if name == "workload" {
 				b.await("what can be tried", `document.querySelector('input[name="mini-hpa/target-cpu"]')`)
 				get[bool](b, `(() => { const i = document.querySelector('input[name="mini-hpa/target-cpu"]'); i.value = '70'; i.dispatchEvent(new Event('input', {bubbles: true})); return true })()`)

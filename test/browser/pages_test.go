@@ -7,6 +7,8 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"github.com/mini-hpa/mini-hpa/scaler"
 )
 
 // TestRowsChangeByThemselves: the load of a real workload rises, and its row says so without a reload.
@@ -147,6 +149,46 @@ func TestWhatWouldNotBeSeen(t *testing.T) {
 	}
 }
 
+// TestTheControllersPageSaysWhatDoctorFinds as text, when it is opened and when somebody wants it again, and not each time that the page is told of something.
+func TestTheControllersPageSaysWhatDoctorFinds(t *testing.T) {
+	s := newStub(t, 1)
+	s.mu.Lock()
+	s.rows[0].State, s.rows[0].Why = scaler.StateInvalid, "<img src=x onerror=alert(1)>\x1b[31m"
+	s.mu.Unlock()
+	d := serve(t, s.kubeconfig, s.flags...)
+	b := d.open(t)
+	b.open(d.base + "/system")
+	const row = `[...document.querySelectorAll('.found tr')].find(r => r.textContent.includes('deploy/web-0 is INVALID'))`
+	b.await("what doctor finds", row)
+	if text := get[string](b, row+`.textContent`); !strings.HasPrefix(text, `failshop deploy/web-0 is INVALID: <img src=x onerror=alert(1)>\x1b[31m; next: mini-hpa explain `) {
+		t.Errorf("it is shown as %q", text)
+	}
+	if n := get[int](b, `document.querySelectorAll('img:not([src="/icon.svg"])').length`); n != 0 {
+		t.Errorf("%d elements came from text", n)
+	}
+	examined := func(want int) {
+		t.Helper()
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		n := 0
+		for _, url := range b.requests {
+			if strings.HasPrefix(url, d.base+"/doctor?") {
+				n++
+			}
+		}
+		if n != want {
+			t.Errorf("doctor was asked for %d times, want %d", n, want)
+		}
+	}
+	get[bool](b, `(() => { document.querySelector('.checks:not(.found) tr').dataset.old = 1; return true })()`)
+	b.await("the page is told again of the controller", `document.querySelector('.checks:not(.found) tr') && !document.querySelector('tr[data-old]')`)
+	examined(1)
+	get[bool](b, row+`.remove() || true`)
+	get[bool](b, `(() => { document.querySelector('.found').closest('.card').querySelector('button').click(); return true })()`)
+	b.await("it looks again", row)
+	examined(2)
+}
+
 // TestThePageIsForOneBrowser: not for another one, not for a name that leads here, not for a page of another port in the same browser.
 func TestThePageIsForOneBrowser(t *testing.T) {
 	s := newStub(t, 1)
@@ -188,7 +230,7 @@ func TestThePageIsForOneBrowser(t *testing.T) {
 	if len(learned) != 1 {
 		t.Errorf("another port was sent %v", learned)
 	}
-	for path, want := range map[string]int{"/": http.StatusOK, "/stream": http.StatusForbidden, "/stream/system": http.StatusForbidden} {
+	for path, want := range map[string]int{"/": http.StatusOK, "/stream": http.StatusForbidden, "/stream/system": http.StatusForbidden, "/doctor": http.StatusForbidden} {
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, d.base+path, http.NoBody)
 		must(t, err)
 		for _, c := range learned {

@@ -15,10 +15,12 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
+	"go.uber.org/zap"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cluster"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/doctor"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/get"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/leader"
 )
@@ -129,13 +131,28 @@ func (t *task) Run(ctx context.Context, args []string, s cli.Streams) error {
 	if net.ParseIP(host).IsUnspecified() {
 		address = net.JoinHostPort("127.0.0.1", port)
 	}
-	g := &guard{token: rand.Text(), session: rand.Text(), key: rand.Text(), address: address, port: port, remote: remote, next: (&server{hub: h, poller: p, ctx: ctx, trying: make(chan struct{}, 1)}).handler()}
+	g := &guard{token: rand.Text(), session: rand.Text(), key: rand.Text(), address: address, port: port, remote: remote, next: (&server{hub: h, poller: p, ctx: ctx, trying: make(chan struct{}, 1),
+		doctor: t.doctor(p, cmp.Or(scope, found.Namespace), s), examining: make(chan struct{}, 1)}).handler()}
 	of := "all namespaces"
 	if scope != "" {
 		of = "namespace " + cli.Quote(scope)
 	}
 	fmt.Fprintf(s.Out, "http://%s/?%s=%s\nOpen it in a browser. It shows what you may see of %s, and changes nothing. Ctrl-C ends it.\n", listener.Addr(), tokenParam, g.token, of)
 	return serve(ctx, listener, g, p)
+}
+
+// doctor asks with the user's rights for what is wrong with the installation; how the workloads stand is known. The chart names the webhook's
+// configuration and the controller's service account as it names the Lease.
+func (t *task) doctor(p *poller, namespace string, s cli.Streams) func(ctx context.Context) ([]doctor.Line, error) {
+	q := &doctor.Question{Cluster: t.cluster, Leader: t.leader, Namespace: namespace, Webhook: t.leader.Lease.Name, Account: t.leader.Lease.Name}
+	s.Bridge = func(*zap.Logger) {} // the process has its own
+	return func(ctx context.Context) ([]doctor.Line, error) {
+		lines, err := q.Installation(ctx, s)
+		if all, source := p.standing(); source != "" {
+			lines = append(lines, q.Workloads(all, source)...)
+		}
+		return lines, err
+	}
 }
 
 // serve answers the browser and asks the cluster until ctx ends.

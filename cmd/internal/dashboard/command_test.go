@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -21,6 +22,7 @@ import (
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/clitest"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/doctor"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/state"
 	"github.com/mini-hpa/mini-hpa/scaler"
 )
@@ -211,7 +213,8 @@ func TestTheLeaderIsAsked(t *testing.T) {
 	server := clitest.NewAPIServer(t, nil)
 	server.Lease = &coordinationv1.Lease{TypeMeta: metav1.TypeMeta{APIVersion: "coordination.k8s.io/v1", Kind: "Lease"}, Spec: coordinationv1.LeaseSpec{
 		HolderIdentity: new(host + "_1"), LeaseDurationSeconds: new(int32(3600)), RenewTime: new(metav1.NewMicroTime(time.Now()))}}
-	b := start(t, "--kubeconfig", server.Kubeconfig(), "--controller=default/mini-hpa", "--state-port="+port, "-A")
+	kubeconfig := server.Kubeconfig()
+	b := start(t, "--kubeconfig", kubeconfig, "--controller=default/mini-hpa", "--state-port="+port, "-A")
 	all := await(b, pathStream, func(m table) bool { return len(m.Rows) == 1 })
 	if !all.Head.Told || all.Head.Leader != host || !strings.Contains(string(all.Rows[0]), `alert(1)\u003e\u001b[31m`) {
 		t.Errorf("%+v %s", all.Head, all.Rows)
@@ -223,6 +226,21 @@ func TestTheLeaderIsAsked(t *testing.T) {
 	about := await(b, pathStream+pathSystem, func(m aboutSystem) bool { return m.View.Head != nil })
 	if v := about.View; v.Head.Version != "v1" || v.Lease == nil || v.Vacancy != "" || v.WebhookError == "" {
 		t.Errorf("%+v", v)
+	}
+	// What doctor finds is told with the user's rights, and what a terminal must not be shown is an escape.
+	status, text := b.get(pathDoctor)
+	var found findings
+	if err := json.Unmarshal([]byte(text), &found); err != nil || status != http.StatusOK || found.Problem != "" {
+		t.Fatalf("%d %s: %v", status, text, err)
+	}
+	for _, want := range []doctor.Line{{Word: doctor.WordOK, Text: `the metrics API answers: metrics.k8s.io/v1beta1 has samples of 2 pods in namespace "default"`},
+		{Word: doctor.WordOK, Text: "1 workload looked at; " + all.Head.Source},
+		{Word: doctor.WordFail, Text: "default deploy/web is INVALID: <img src=x onerror=alert(1)>\\x1b[31m; next: mini-hpa explain --kubeconfig=" + kubeconfig + " -n default deploy/web"}} {
+		if !slices.ContainsFunc(found.Lines, func(l doctor.Line) bool {
+			return l.Word == want.Word && strings.HasPrefix(l.Text, strings.TrimSuffix(want.Text, "0s ago"))
+		}) {
+			t.Errorf("%v is not in %s", want, text)
+		}
 	}
 	// What was known stays when the leader is gone.
 	leading.Close()

@@ -64,7 +64,7 @@ func (g *guard) cookie() string { return "mini-hpa-dashboard-" + g.port }
 
 func (g *guard) known(r *http.Request) bool {
 	cookie, err := r.Cookie(g.cookie())
-	tells := r.URL.Path == pathStream || strings.HasPrefix(r.URL.Path, pathStream+"/") || strings.HasPrefix(r.URL.Path, pathTry)
+	tells := r.URL.Path == pathDoctor || r.URL.Path == pathStream || strings.HasPrefix(r.URL.Path, pathStream+"/") || strings.HasPrefix(r.URL.Path, pathTry)
 	return err == nil && same(cookie.Value, g.session) && (!tells || same(r.URL.Query().Get(keyParam), g.key))
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"encoding/json"
 	"io"
 	"maps"
 	"net/http"
@@ -18,6 +19,7 @@ import (
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/clitest"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/doctor"
 )
 
 const (
@@ -30,7 +32,7 @@ const (
 func guarded(t *testing.T) (*guard, *server) {
 	t.Helper()
 	h := newHub("this", head{})
-	s := &server{hub: h, ctx: t.Context(), trying: make(chan struct{}, 1), poller: &poller{hub: h, now: time.Now, watched: make(chan struct{}, 1), trials: map[string]*trial{}}}
+	s := &server{hub: h, ctx: t.Context(), trying: make(chan struct{}, 1), examining: make(chan struct{}, 1), poller: &poller{hub: h, now: time.Now, watched: make(chan struct{}, 1), trials: map[string]*trial{}}}
 	return &guard{token: tokenOfTest, session: sessionOfTest, key: keyOfTest, address: "127.0.0.1:8090", port: "8090", next: s.handler()}, s
 }
 
@@ -131,7 +133,7 @@ func TestTheCookieAlone(t *testing.T) {
 	g, s := guarded(t)
 	for pattern := range s.routes() {
 		want := http.StatusOK
-		if strings.HasPrefix(pattern, pathStream) || strings.HasPrefix(pattern, pathTry) {
+		if strings.HasPrefix(pattern, pathStream) || strings.HasPrefix(pattern, pathTry) || pattern == pathDoctor {
 			want = http.StatusForbidden
 		}
 		for _, query := range []string{"", "key=", "key=x", "key=" + sessionOfTest, "key=" + tokenOfTest} {
@@ -180,6 +182,51 @@ func TestOneTriesAtATime(t *testing.T) {
 			if code := try(t.Context()); code != http.StatusOK {
 				t.Errorf("the next one: answered %d", code)
 			}
+		}
+	})
+}
+
+// TestWhatDoctorFinds is told when it is asked for, to one at a time, and as far as it was found in time.
+func TestWhatDoctorFinds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g, s := guarded(t)
+		look := func(method string) (out findings, text string) {
+			got := ask(t, g, method, pathDoctor, nil)
+			body, err := io.ReadAll(got.Body)
+			if err != nil || got.StatusCode != http.StatusOK {
+				t.Fatalf("answered %d, %v", got.StatusCode, err)
+			}
+			if text = string(body); text != "" {
+				err = json.Unmarshal(body, &out)
+			}
+			if err != nil {
+				t.Fatalf("%s: %v", text, err)
+			}
+			return out, text
+		}
+		asked := 0
+		const hostile = "<script>alert(1)</script>"
+		s.doctor = func(context.Context) ([]doctor.Line, error) {
+			asked++
+			return slices.Concat([]doctor.Line{{Word: doctor.WordFail, Text: hostile}}, make([]doctor.Line, mostFindings)), nil
+		}
+		if _, text := look(http.MethodHead); text != "" || asked != 0 {
+			t.Errorf("HEAD looked %d times, and answered %q", asked, text)
+		}
+		if out, text := look(http.MethodGet); asked != 1 || len(out.Lines) != mostFindings || out.More != 1 || out.Lines[0].Text != hostile || out.Problem != "" || strings.Contains(text, "<") {
+			t.Errorf("looked %d times, and answered %s", asked, text)
+		}
+		s.doctor = func(ctx context.Context) ([]doctor.Line, error) {
+			<-ctx.Done()
+			return []doctor.Line{{Word: doctor.WordOK, Text: "in time"}}, context.Cause(ctx)
+		}
+		began := time.Now()
+		if out, text := look(http.MethodGet); time.Since(began) != patience || len(out.Lines) != 1 || out.Problem != "that takes longer than 20s" {
+			t.Errorf("after %v: %s", time.Since(began), text)
+		}
+		s.examining <- struct{}{}
+		if out, text := look(http.MethodGet); out.Lines != nil || out.Problem != "somebody else examines: that takes longer than 20s" {
+			t.Errorf("while another one looks: %s", text)
 		}
 	})
 }

@@ -6,5 +6,6 @@ const (
 	pathSystem   = "/system"
 	pathStream   = "/stream"
 	pathTry      = "/try/"
+	pathDoctor   = "/doctor"
 	named        = "{namespace}/{kind}/{name}"
 )

@@ -1,6 +1,7 @@
 package dashboard
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"encoding/pem"
@@ -38,6 +39,8 @@ type poller struct {
 	// pasts are by the names of keys, rows by their IDs.
 	pasts map[string]past
 	rows  map[string]*row
+	// source says who has told of the rows; empty before anybody has.
+	source string
 	// trials are of the workloads that tabs look at.
 	trials map[string]*trial
 }
@@ -109,7 +112,7 @@ func (p *poller) round(ctx context.Context) {
 		if l.Head != nil {
 			about.MetricsError = l.Head.MetricsError
 		}
-		err = p.hub.told(about, p.remember(f.Items, about.Asked))
+		err = p.hub.told(about, p.remember(f, about.Asked))
 	}
 	if err != nil && ctx.Err() == nil {
 		p.hub.failed(err)
@@ -118,9 +121,11 @@ func (p *poller) round(ctx context.Context) {
 }
 
 // remember adds a point to the past of each workload, and forgets those that are gone.
-func (p *poller) remember(all []scaler.Status, at time.Time) []*row {
+func (p *poller) remember(f *get.Fleet, at time.Time) []*row {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	all := f.Items
+	p.source = f.Source
 	pasts, rows := make(map[string]past, len(all)), make([]*row, len(all))
 	p.rows = make(map[string]*row, len(all))
 	for i := range all {
@@ -200,6 +205,19 @@ func (p *poller) detail(ctx context.Context, id string) *detail {
 		p.mu.Unlock()
 	}
 	return d
+}
+
+// standing are the workloads as they were seen last, the worst first, and who has told of them; empty before anybody has.
+func (p *poller) standing() (all []scaler.Status, source string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, r := range p.rows {
+		all = append(all, r.Status)
+	}
+	slices.SortFunc(all, func(a, b scaler.Status) int {
+		return cmp.Or(cmp.Compare(a.State.Rank(), b.State.Rank()), scaler.CompareKeys(keyOf(&a), keyOf(&b)))
+	})
+	return all, p.source
 }
 
 // trial is what can be tried on a workload that a tab looks at; nil if nothing can.

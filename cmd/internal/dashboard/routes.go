@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/doctor"
 )
 
 // The files of the page, compressed: page/ has them as they are written, and TestPageIsWhatItIsMadeOf makes these.
@@ -35,6 +36,10 @@ type server struct {
 	poller *poller
 	// trying is full while somebody tries annotations, which takes a processor.
 	trying chan struct{}
+	// doctor looks for what is wrong with the installation and with the workloads. An error says why not all was looked at, beside what was.
+	doctor func(ctx context.Context) ([]doctor.Line, error)
+	// examining is full while it does, which asks the cluster for much.
+	examining chan struct{}
 	// ctx ends with the process, and with it the streams.
 	ctx context.Context //nolint:containedctx // requests outlive no process
 }
@@ -54,6 +59,7 @@ func (s *server) routes() map[string]http.HandlerFunc {
 		pathStream + pathSystem:           s.controller,
 		pathStream + pathWorkload + named: s.workload,
 		pathTry + named:                   s.try,
+		pathDoctor:                        s.examine,
 	}
 }
 
@@ -210,4 +216,41 @@ func (s *server) try(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(t.try(ctx, changed)) // who has gone away needs no answer
+}
+
+// findings are what doctor has found.
+type findings struct {
+	Lines []doctor.Line `json:"lines"`
+	// More is how many there are beside these.
+	More int `json:"more,omitempty"`
+	// Problem is why not all was looked at; empty if it was.
+	Problem string `json:"problem,omitempty"`
+}
+
+// mostFindings is how many are told: of thousands nobody reads all, and the table has them.
+const mostFindings = 100
+
+var errExamining = fmt.Errorf("that takes longer than %v", patience)
+
+// examine answers what doctor finds, when it is asked and not by itself, for one request at a time.
+func (s *server) examine(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "application/json")
+	if r.Method == http.MethodHead {
+		return
+	}
+	ctx, cancel := context.WithTimeoutCause(r.Context(), patience, errExamining)
+	defer cancel()
+	var out findings
+	select {
+	case s.examining <- struct{}{}:
+		defer func() { <-s.examining }()
+		lines, err := s.doctor(ctx)
+		if out.Lines = lines[:min(len(lines), mostFindings)]; err != nil {
+			out.Problem = err.Error()
+		}
+		out.More = len(lines) - len(out.Lines)
+	case <-ctx.Done():
+		out.Problem = "somebody else examines: " + context.Cause(ctx).Error()
+	}
+	_ = json.NewEncoder(w).Encode(out) // who has gone away needs no answer
 }

@@ -3,8 +3,10 @@ package doctor
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -34,45 +36,61 @@ func Command() cli.Command {
 		About:    about,
 		Complete: cluster.Complete,
 		Task: func() cli.Task {
-			return &task{leader: leader.DefaultFlags(), webhook: "mini-hpa", account: "mini-hpa"}
+			return &task{Question: Question{Leader: leader.DefaultFlags(), Webhook: "mini-hpa", Account: "mini-hpa"}}
 		},
 	}
 }
 
+// Question is which cluster is looked at, and what in it.
+type Question struct {
+	Cluster cluster.Flags
+	Leader  leader.Flags
+	// Namespace is where workloads are tried out as a dry run; empty for that of the context.
+	Namespace string
+	// Webhook is the ValidatingWebhookConfiguration, Account the controller's service account in the namespace of the Lease; empty for none.
+	Webhook, Account string
+}
+
+// Line is what was found of one thing.
+type Line struct {
+	// Word is WordOK, WordFail or WordSkip.
+	Word string `json:"word"`
+	// Text says what was seen and, where there is something to do, what that is. A terminal may be shown it.
+	Text string `json:"text"`
+}
+
+// Words of a Line.
+const (
+	WordOK   = "ok"
+	WordFail = "FAIL"
+	WordSkip = "skip" // it was not looked at
+)
+
 type task struct {
-	cluster   cluster.Flags
-	leader    leader.Flags
-	namespace string
-	all       bool
-	// webhook is the ValidatingWebhookConfiguration, account the controller's service account; empty for none.
-	webhook, account string
+	Question
+	all bool
 }
 
 // Declare is cli.Task's.
 func (t *task) Declare(f *pflag.FlagSet) {
-	f.VarP(cli.Namespace(&t.namespace), "namespace", "n", "the workloads' namespace; without it the context's")
+	f.VarP(cli.Namespace(&t.Namespace), "namespace", "n", "the workloads' namespace; without it the context's")
 	f.BoolVarP(&t.all, "all-namespaces", "A", false, "the workloads of all namespaces")
-	t.leader.Declare(f)
-	f.Var(cli.OptionalName(&t.webhook), "webhook-configuration", "`name` of the webhook's ValidatingWebhookConfiguration; empty if there is no webhook")
-	f.Var(cli.OptionalName(&t.account), "service-account", "`name` of the controller's service account in the Lease's namespace; empty not to test its rights")
-	t.cluster.Declare(f, "KUBECONFIG, ~/.kube/config or the pod's service account")
+	t.Leader.Declare(f)
+	f.Var(cli.OptionalName(&t.Webhook), "webhook-configuration", "`name` of the webhook's ValidatingWebhookConfiguration; empty if there is no webhook")
+	f.Var(cli.OptionalName(&t.Account), "service-account", "`name` of the controller's service account in the Lease's namespace; empty not to test its rights")
+	t.Cluster.Declare(f, "KUBECONFIG, ~/.kube/config or the pod's service account")
 }
 
 // Run is cli.Task's.
 func (t *task) Run(ctx context.Context, _ []string, s cli.Streams) error {
-	target, err := t.cluster.ForUser(s.Build)
-	if err != nil {
+	lines, err := t.Installation(ctx, s)
+	wrong, failed := write(s.Out, lines)
+	if err = errors.Join(err, failed); err != nil {
 		return err
 	}
-	if t.namespace != "" {
-		target.Namespace = t.namespace
-	}
-	wrong, err := t.installation(ctx, s, target.Namespace)
-	if err != nil {
-		return err
-	}
-	more, err := t.workloads(ctx, s, target.Namespace)
-	switch {
+	lines, err = t.workloads(ctx, s)
+	more, failed := write(s.Out, lines)
+	switch err = errors.Join(err, failed); {
 	case err != nil:
 		return err
 	case wrong+more > 0:
@@ -81,107 +99,140 @@ func (t *task) Run(ctx context.Context, _ []string, s cli.Streams) error {
 	return nil
 }
 
+// write writes lines, and counts those that say that something is wrong.
+func write(out io.Writer, lines []Line) (wrong int, err error) {
+	for _, l := range lines {
+		if l.Word == WordFail {
+			wrong++
+		}
+		if _, err := fmt.Fprintf(out, "%-4s %s\n", l.Word, l.Text); err != nil {
+			return wrong, fmt.Errorf("cannot write: %w", err)
+		}
+	}
+	return wrong, nil
+}
+
+// written is what a command has written before its time was over: what it says afterwards is of the time, and not of the cluster.
+type written struct {
+	ctx context.Context //nolint:containedctx // it is that of one call
+	bytes.Buffer
+}
+
+// Write is io.Writer's.
+func (w *written) Write(text []byte) (int, error) {
+	if w.ctx.Err() != nil {
+		return len(text), nil
+	}
+	return w.Buffer.Write(text)
+}
+
 // played is what a command writes, and what it ends with.
-func played(ctx context.Context, c cli.Command, args []string, s cli.Streams) (out *bytes.Buffer, failed error, err error) {
+func played(ctx context.Context, c cli.Command, args []string, s cli.Streams) (out *written, failed error, err error) {
 	task := c.Task()
 	if err := c.Flags(task).Parse(args); err != nil {
 		return nil, nil, fmt.Errorf("cannot call %s: %w", c.Name, err)
 	}
-	out = &bytes.Buffer{}
+	out = &written{ctx: ctx}
 	s.Out = out
 	return out, task.Run(ctx, nil, s), nil
 }
 
-// installation makes the checks of selftest, and counts those that fail.
-func (t *task) installation(ctx context.Context, s cli.Streams, namespace string) (failures int, err error) {
-	args := append(t.cluster.Args(), "--namespace="+namespace, "--webhook-configuration="+t.webhook, "--leader-elect-resource-name="+t.leader.Lease.Name,
-		fmt.Sprintf("--state-port=%d", t.leader.Port))
-	if t.account != "" {
-		args = append(args, "--service-account="+t.leader.Lease.Namespace+"/"+t.account)
+// Installation makes the checks of selftest. An error says why not all of them were made, beside those that were.
+func (q *Question) Installation(ctx context.Context, s cli.Streams) ([]Line, error) {
+	target, err := q.Cluster.ForUser(s.Build)
+	if err != nil {
+		return nil, err
+	}
+	args := append(q.Cluster.Args(), "--namespace="+cmp.Or(q.Namespace, target.Namespace), "--webhook-configuration="+q.Webhook, "--leader-elect-resource-name="+q.Leader.Lease.Name,
+		fmt.Sprintf("--state-port=%d", q.Leader.Port))
+	if q.Account != "" {
+		args = append(args, "--service-account="+q.Leader.Lease.Namespace+"/"+q.Account)
 	}
 	out, failed, err := played(ctx, selftest.ForUsers(), args, s)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	if out.Len() == 0 && failed != nil {
-		return 0, failed
+	if out.Len() == 0 && failed != nil && ctx.Err() == nil {
+		return nil, failed
 	}
+	var lines []Line
 	for line := range strings.Lines(out.String()) {
-		if strings.HasPrefix(line, "FAIL ") {
-			failures++
-		}
-		if _, err := io.WriteString(s.Out, line); err != nil {
-			return 0, fmt.Errorf("cannot write: %w", err)
-		}
+		word, text, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
+		lines = append(lines, Line{word, strings.TrimLeft(text, " ")})
 	}
-	return failures, nil
+	if ctx.Err() != nil {
+		return lines, fmt.Errorf("not all checks were made: %w", context.Cause(ctx))
+	}
+	return lines, nil
 }
 
-// workloads lists those with which something is wrong, and counts them.
-func (t *task) workloads(ctx context.Context, s cli.Streams, namespace string) (findings int, err error) {
-	args := append(t.cluster.Args(), "--namespace="+namespace, "--output=json", "--sort-by=state", "--controller="+t.leader.Lease.String(), fmt.Sprintf("--state-port=%d", t.leader.Port))
+// workloads asks for those with which something is wrong.
+func (t *task) workloads(ctx context.Context, s cli.Streams) ([]Line, error) {
+	args := append(t.Cluster.Args(), "--output=json", "--sort-by=state", "--controller="+t.Leader.Lease.String(), fmt.Sprintf("--state-port=%d", t.Leader.Port))
+	if t.Namespace != "" {
+		args = append(args, "--namespace="+t.Namespace)
+	}
 	if t.all {
 		args = append(args, "--all-namespaces")
 	}
 	out, failed, err := played(ctx, get.Command(), args, s)
 	switch {
 	case err != nil:
-		return 0, err
+		return nil, err
 	case failed != nil:
-		return 0, fmt.Errorf("how the workloads stand is not known: %w", failed)
+		return nil, fmt.Errorf("how the workloads stand is not known: %w", failed)
 	}
 	var fleet struct {
 		Source string          `json:"source"`
 		Items  []scaler.Status `json:"items"`
 	}
 	if err := json.Unmarshal(out.Bytes(), &fleet); err != nil {
-		return 0, fmt.Errorf("cannot read how the workloads stand: %w", err)
+		return nil, fmt.Errorf("cannot read how the workloads stand: %w", err)
 	}
-	say := func(word, text string) {
-		if _, failed := fmt.Fprintf(s.Out, "%-4s %s\n", word, cli.Clean(text)); failed != nil {
-			err = fmt.Errorf("cannot write: %w", failed)
-		}
-	}
-	say("ok", cli.Plural(len(fleet.Items), "workload")+" looked at; "+fleet.Source)
+	return t.Workloads(fleet.Items, fleet.Source), nil
+}
+
+// Workloads says which of them something is wrong with, after how many there are and who has told.
+func (q *Question) Workloads(all []scaler.Status, source string) []Line {
+	lines := []Line{{WordOK, cli.Clean(cli.Plural(len(all), "workload") + " looked at; " + source)}}
 	down := 0
-	for i := range fleet.Items {
-		switch w := &fleet.Items[i]; {
+	for i := range all {
+		switch w := &all[i]; {
 		case w.State == scaler.StateDown: // all of them are
 			down++
 		case w.State.IsProblem():
-			findings++
-			say("FAIL", t.finding(w))
+			lines = append(lines, Line{WordFail, cli.Clean(q.finding(w))})
 		}
 	}
 	if down > 0 {
-		findings++
-		say("FAIL", fmt.Sprintf("%s not scaled, as no controller leads; next: %s", cli.Plural(down, "workload"), t.command("kubectl", t.leader.Lease.Namespace, "get", "pods,lease")))
+		lines = append(lines, Line{WordFail, cli.Clean(fmt.Sprintf("%s not scaled, as no controller leads; next: %s", cli.Plural(down, "workload"),
+			q.command("kubectl", q.Leader.Lease.Namespace, "get", "pods,lease")))})
 	}
-	return findings, err
+	return lines
 }
 
 // command is what a user would type next, about the same cluster.
-func (t *task) command(program, namespace string, words ...string) string {
-	all := append([]string{program, words[0]}, t.cluster.Args()...)
+func (q *Question) command(program, namespace string, words ...string) string {
+	all := append([]string{program, words[0]}, q.Cluster.Args()...)
 	return cli.ShellWords(append(append(all, "-n", namespace), words[1:]...))
 }
 
 // finding is what is wrong with a workload, and what to do next.
-func (t *task) finding(w *scaler.Status) string {
+func (q *Question) finding(w *scaler.Status) string {
 	kind := map[string]string{"Deployment": "deploy", "StatefulSet": "sts", "ReplicaSet": "rs"}[w.Kind]
 	if kind == "" {
 		kind = strings.ToLower(w.Kind) + "s." + w.Group
 	}
 	name := kind + "/" + w.Name
-	next := t.command("mini-hpa", w.Namespace, "explain", name)
+	next := q.command("mini-hpa", w.Namespace, "explain", name)
 	switch w.State {
 	case scaler.StateConflict:
-		next = t.command("kubectl", w.Namespace, "get", "hpa")
+		next = q.command("kubectl", w.Namespace, "get", "hpa")
 	case scaler.StateDenied, scaler.StateOverwritten:
-		next = t.command("mini-hpa", w.Namespace, "history", name)
+		next = q.command("mini-hpa", w.Namespace, "history", name)
 	case scaler.StateLimited:
 		if w.Wants != nil && strings.Contains(w.Why, annotations.Max+" is") {
-			next = t.command("kubectl", w.Namespace, "annotate", name, "--overwrite", fmt.Sprintf("%s=%d", annotations.Max, *w.Wants))
+			next = q.command("kubectl", w.Namespace, "annotate", name, "--overwrite", fmt.Sprintf("%s=%d", annotations.Max, *w.Wants))
 		}
 	}
 	return fmt.Sprintf("%s %s is %s: %s; next: %s", w.Namespace, name, w.State, w.Why, next)

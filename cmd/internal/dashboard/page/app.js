@@ -382,7 +382,9 @@ function workload() {
 function controller() {
   const checks = el('tbody'), facts = el('tbody'), asked = el('p', {className: 'quiet'}, 'Asking the cluster …');
   const card = el('div', {className: 'card', hidden: true}, el('table', {className: 'checks', 'aria-label': 'Checks'}, checks)), told = el('div', {className: 'card', hidden: true}, el('h2', {}, 'What it says of itself'), el('table', {className: 'facts'}, facts));
-  main.append(el('div', {className: 'title'}, el('h1', {}, 'Controller')), asked, card, told);
+  const found = el('tbody'), state = el('p', {className: 'quiet', role: 'status'}), again = el('button', {type: 'button', onclick: examine}, 'Look again');
+  const doctor = el('div', {className: 'card', hidden: true}, el('h2', {}, 'What mini-hpa doctor finds'), el('table', {className: 'checks found', 'aria-label': 'Findings'}, found), state, again);
+  main.append(el('div', {className: 'title'}, el('h1', {}, 'Controller')), asked, card, doctor, told);
   const words = {good: 'ok', warn: 'look', bad: 'fail', off: 'unknown'}, time = iso => new Date(iso).toLocaleString();
   const short = ns => { const s = ns / 1e9; return s % 60 || !s ? s + 's' : s / 60 + 'm'; };
 
@@ -410,9 +412,30 @@ function controller() {
       ['--cpu-initialization-period', short(r.CPUInitializationPeriod)], ['--initial-readiness-delay', short(r.InitialReadinessDelay)], ['--hpa-compat', String(!!r.Compat)]];
   }
 
+  // examine asks for what doctor finds: when the page is opened, and when somebody wants it.
+  async function examine() {
+    again.disabled = true;
+    state.textContent = 'Looking …';
+    let answer;
+    try {
+      const reply = await fetch(keyed('/doctor'));
+      answer = reply.ok ? await reply.json() : {problem: await reply.text()};
+    } catch (e) {
+      answer = {problem: '“mini-hpa dashboard” does not answer: ' + e.message};
+    }
+    const looks = {ok: 'good', FAIL: 'bad'};
+    found.replaceChildren(...(answer.lines || []).map(l => el('tr', {}, el('td', {}, el('span', {className: 'state ' + (looks[l.word] || 'off')}, l.word.toLowerCase())), el('td', {}, l.text))));
+    state.textContent = clean([answer.problem, answer.more ? `There are ${answer.more} more.` : ''].filter(Boolean).join('. '));
+    again.disabled = false;
+  }
+
   follow('/stream/system', 'view', v => {
     const s = v.view;
     if (!s) return;
+    if (doctor.hidden) { // by now it is known how the workloads stand
+      doctor.hidden = false;
+      examine();
+    }
     asked.hidden = true;
     card.hidden = false;
     checks.replaceChildren(...checked(s).map(([level, what, seen, command]) => el('tr', {}, el('td', {}, el('span', {className: 'state ' + level}, words[level])), el('th', {scope: 'row'}, what), el('td', {}, seen || '', ...some(command, el('code', {}, command || ''))))));

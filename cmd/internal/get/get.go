@@ -17,7 +17,7 @@ of them are ready, how many the metrics ask for, and in a word how it stands, wi
     INVALID      the annotations or the pod template have errors
     CONFLICT     another autoscaler scales it, too
     DENIED       the API server refuses the write of the replicas
-    STARVED      replicas are asked for and have not come for a minute; where some do come, it is another state for a while after each change
+    STARVED      replicas are asked for and have not come for a minute; where some do come, it is another state for a while after each of them
     OVERWRITTEN  somebody else has set the replicas in the last five minutes
     LIMITED      the load asks for more than mini-hpa/max
     HOLDING      a stabilization window holds a change back

@@ -47,7 +47,10 @@ func TestHealthAndMetrics(t *testing.T) {
 		}
 	}
 	for _, name := range []string{`mini_hpa_reconciliations_total{action="scale_up",error="none"} `, "mini_hpa_num_horizontal_pod_autoscalers 1",
-		fmt.Sprintf("mini_hpa_desired_replicas{hpa_name=%q,kind=\"Deployment\",namespace=%q} 5", "web", ns), "workqueue_depth{", "rest_client_requests_total{"} {
+		fmt.Sprintf("mini_hpa_desired_replicas{hpa_name=%q,kind=\"Deployment\",namespace=%q} 5", "web", ns), "workqueue_depth{", "rest_client_requests_total{",
+		fmt.Sprintf("mini_hpa_metric_target{hpa_name=%q,kind=\"Deployment\",metric_container=\"\",metric_name=\"cpu\",metric_target_type=\"utilization\",metric_type=\"Resource\",namespace=%q} 50", "web", ns),
+		fmt.Sprintf("mini_hpa_metric_value{hpa_name=%q,kind=\"Deployment\",metric_container=\"\",metric_name=\"cpu\",metric_target_type=\"utilization\",metric_type=\"Resource\",namespace=%q} ", "web", ns),
+		fmt.Sprintf("mini_hpa_ready_replicas{hpa_name=%q,kind=\"Deployment\",namespace=%q} 5", "web", ns), "mini_hpa_last_scale_timestamp_seconds{"} {
 		eventually(t, "/metrics has "+name, func(context.Context) (bool, string) { // what was written is counted when it is answered
 			status, body := get(t, c.address, "/metrics")
 			return status == http.StatusOK && strings.Contains(body, name), fmt.Sprint(status)

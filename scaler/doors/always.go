@@ -62,14 +62,13 @@ func podPort(w *annotations.Workload, port *corev1.ServicePort) int32 {
 	return 0
 }
 
-// backends are the pods that activators are told of, by address family, and the names of those that are ready. If the workload is to sleep they are told of none,
-// so that requests wait from before the pods are told to end.
-func (k *Keeper) backends(object *corev1.Service, w *annotations.Workload, desired int32) (told map[discoveryv1.AddressType][]serves.Backends, ready []string) {
+// backends are the pods that activators are told of, by address family, and the names of those that are ready: none if they are not to be told, see wake.Workload.Tells.
+func (k *Keeper) backends(object *corev1.Service, w *annotations.Workload, tells bool) (told map[discoveryv1.AddressType][]serves.Backends, ready []string) {
 	told = map[discoveryv1.AddressType][]serves.Backends{}
 	for _, family := range families(object) {
 		told[family] = []serves.Backends{}
 	}
-	if desired == 0 {
+	if !tells {
 		return told, nil
 	}
 	pods := k.Workloads.Pods(w)

@@ -108,6 +108,24 @@ func TestAllRequestsGoThroughActivators(t *testing.T) {
 	})
 }
 
+// TestItWakesBeforeItsPodsAreToldToEnd: requests are not led to a pod that is there only because Kubernetes has not ended it yet.
+func TestItWakesBeforeItsPodsAreToldToEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := always(t)
+		s.lead(1)
+		s.activator("a1")
+		s.lead(1)
+		s.lead(0)
+		s.pass(wake.Told)
+		s.wantClosed(s.lead(0), 0, "")
+		s.tell("a1", func(p *serves.State) { p.Held, p.Total = 1, 1 })
+		s.lead(1)
+		s.wantBackends("mini-hpa-web")
+		s.lead(1) // that 1 is asked for is known, and the pod stays
+		s.wantBackends("mini-hpa-web", "10.1.0.1")
+	})
+}
+
 // TestThePodsOfWhatIsNotKnown stay those that are written: its kind cannot be listed at present.
 func TestThePodsOfWhatIsNotKnown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

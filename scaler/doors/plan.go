@@ -62,7 +62,7 @@ func (k *Keeper) plan(w *annotations.Workload, p annotations.Wake, wanted wake.W
 		s.zeroed = now
 	}
 	s.replicas, s.services, s.slices, s.wake = w.Replicas, nil, map[types.NamespacedName]bool{}, p
-	g := &gathering{k, s, w.Key, now, later(k.began, s.zeroed).Add(wake.Settled), k.presentLocked(), w, wanted.Desired}
+	g := &gathering{k, s, w.Key, now, later(k.began, s.zeroed).Add(wake.Settled), k.presentLocked(), w, made.view.Tells()}
 	for _, object := range objects {
 		pl, about := g.service(object, p, own)
 		made.services, made.view.Services = append(made.services, pl), append(made.view.Services, about)
@@ -90,9 +90,9 @@ type gathering struct {
 	// doubted is until when a pod that is seen ready may be one that ends.
 	doubted time.Time
 	present present
-	// workload and desired are what the plan is of, and how many replicas were decided on.
+	// workload is what the plan is of; tells says that activators are told of its pods, where they know of them by mini-hpa alone.
 	workload *annotations.Workload
-	desired  int32
+	tells    bool
 }
 
 // service is what is known and planned of a Service whose requests wake the workload.
@@ -145,9 +145,9 @@ func (g *gathering) always(pl *planned, about *wake.Service) {
 		return
 	}
 	var ready []string
-	pl.backends, ready = g.backends(pl.object, g.workload, g.desired)
+	pl.backends, ready = g.backends(pl.object, g.workload, g.tells)
 	pl.known.ready = pl.known.ready.After(g.now, ready, g.doubted)
-	about.Withheld = pl.known.withhold(g.desired == 0, g.now)
+	about.Withheld = pl.known.withhold(!g.tells, g.now)
 }
 
 // depart plans that the slices of a Service go, unless another workload has it by now.
@@ -180,7 +180,7 @@ func (g *gathering) depart(pl *planned, about *wake.Service, own []*written) {
 		return
 	}
 	var ready []string
-	pl.backends, ready = g.backends(service, g.workload, g.workload.Replicas)
+	pl.backends, ready = g.backends(service, g.workload, g.workload.Replicas > 0)
 	known.ready = known.ready.After(g.now, ready, g.doubted)
 	if about.Ready = known.ready.Since(); !about.Ready.IsZero() { // it goes for longer than a moment, as when a port is renamed here and there
 		about.Ready = later(about.Ready, known.departs)

@@ -26,5 +26,7 @@
 //	before the way out  or a node that does not know of the new pod yet finds nobody, or falls back to the old one, which ends
 //	of the pod          which goes on accepting for W after it was told to end, or a node that does not know of that yet sends to it. That is the application's part (preStop.sleep)
 //
+// Where all requests go through the activators there are no such moves: the face is Active, and activators are told of the pods or of none (Told, Workload.Tells).
+//
 // The tests go through all orders in which this can happen, with the functions of this package.
 package wake

@@ -41,6 +41,9 @@ type rules struct {
 	blinds, keeps bool
 	// hinders says that it may become impossible for requests to wake the workload, pauses that somebody may pause it.
 	hinders, pauses bool
+	// evicts says that a pod may be told to end while the workload is awake. The others are left out where they are true: the leader tells activators of pods as long
+	// as 0 replicas are asked for, and takes those for heard that it has not heard.
+	evicts, early, deaf bool
 }
 
 const modelW = 10 * time.Second
@@ -215,20 +218,20 @@ func (m *model) look() {
 }
 
 // step is what may happen next, in words.
-type step struct {
+type step[M any] struct {
 	what string
-	to   model
+	to   M
 }
 
 // steps are all that may happen next.
-func (m model) steps(r *rules) []step {
-	var all []step
+func (m model) steps(r *rules) []step[model] {
+	var all []step[model]
 	add := func(what string, change func(*model)) {
 		next := m
 		change(&next)
 		next.settle()
 		if next != m {
-			all = append(all, step{what, next})
+			all = append(all, step[model]{what, next})
 		}
 	}
 	add("there is nothing to do any more", func(n *model) { n.idle = true })
@@ -436,7 +439,7 @@ func (m *model) settle() {
 
 // lost says which request is lost in a state; empty if none is. One that a node sends to a pod that has crashed is nobody's to save, and neither is
 // one for which there is nobody else because of that, where our slice promises nothing.
-func (m *model) lost(r *rules) string {
+func (m model) lost(r *rules) string {
 	known, ours := m.kube[m.node.kube], m.ours[m.node.ours]
 	chosen := func(e endpoint, face Face) (to int, why string) {
 		for p, is := range known {
@@ -471,16 +474,22 @@ func (m *model) lost(r *rules) string {
 	return why
 }
 
+// possible is a state of what can happen.
+type possible[M any] interface {
+	comparable
+	steps(r *rules) []step[M]
+	lost(r *rules) string
+}
+
 // explore goes through all states, and returns how a request is lost with the fewest steps; empty if none is.
-func explore(t *testing.T, r rules) (states int, how []string) {
+func explore[M possible[M]](t *testing.T, start M, r rules) (states int, how []string) {
 	t.Helper()
 	type came struct {
-		from model
+		from M
 		by   string
 	}
-	start := first(r.quiet)
-	before := map[model]came{start: {}}
-	for queue := []model{start}; len(queue) > 0; queue = queue[1:] {
+	before := map[M]came{start: {}}
+	for queue := []M{start}; len(queue) > 0; queue = queue[1:] {
 		m := queue[0]
 		if why := m.lost(&r); why != "" {
 			how = []string{why}
@@ -539,7 +548,7 @@ func TestNoRequestIsLost(t *testing.T) {
 	for name, r := range allRules() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			states, how := explore(t, r)
+			states, how := explore(t, first(r.quiet), r)
 			if len(how) > 0 {
 				t.Errorf("a request is lost:\n\t%s", strings.Join(how, "\n\t"))
 			}
@@ -563,7 +572,7 @@ func TestEachWaitIsNeeded(t *testing.T) {
 				t.Parallel()
 				r := rules{plane: p, quiet: Standby, waits: Waiting(modelW), drain: true, leave: true, sleeps: 2}
 				without(&r)
-				states, how := explore(t, r)
+				states, how := explore(t, first(r.quiet), r)
 				if len(how) == 0 {
 					t.Fatalf("no request is lost in %d states: the wait is not needed, or the model does not see what it is for", states)
 				}

@@ -24,13 +24,16 @@ type Waits struct {
 	BeforeSleep time.Duration
 	// BeforeOut is from when a pod is ready until a slice is no longer Active.
 	BeforeOut time.Duration
+	// Told is from when activators are told of no pods until 0 replicas are written, where all requests go through them.
+	Told time.Duration
 }
 
-// Told is how long activators may take to know of a slice that has changed. They watch slices, as nodes do, and have nothing else to do.
+// Told is how long it may take until activators know of a slice that has changed, and whoever leads has heard what they passed on before. They watch slices, as nodes
+// do, and have nothing else to do.
 const Told = time.Second
 
 // Waiting are the waits where a change takes so long to be known.
-func Waiting(w time.Duration) Waits { return Waits{BeforeSleep: w, BeforeOut: w} }
+func Waiting(w time.Duration) Waits { return Waits{Told: Told, BeforeSleep: w, BeforeOut: w} }
 
 // Service is what is known of one Service of a workload, and its slices.
 type Service struct {
@@ -114,6 +117,10 @@ func (w Waits) Face(of *Workload, s *Service) (_ Face, after time.Duration) {
 // goes says whether the slice is to go, or not to be there.
 func (s *Service) goes() bool { return s.Hindrance != "" || s.Leaving }
 
+// Tells says whether activators are told of the pods, where all requests go through them. They are not while it is to sleep: requests wait from before the pods are told
+// to end. They are not as long as 0 replicas are asked for either: a pod that is there then is about to be told to end, though it is to wake again.
+func (of *Workload) Tells() bool { return of.Desired > 0 && of.Replicas > 0 }
+
 // Stranded is why a workload that sleeps must not go on sleeping: a request would not wake it, or only for as long as nobody has taken away what is left of
 // its slices. It is empty if that is not so, and where nothing wakes it anyway.
 func (of *Workload) Stranded() string {
@@ -157,7 +164,7 @@ func (w Waits) gate(of *Workload, s *Service) *Closed {
 		return &Closed{Because: fmt.Sprintf("Service %q does not lead to the activators yet", s.Name)}
 	}
 	if s.Always {
-		if rest := s.Withheld.Add(Told).Sub(of.Now); rest > 0 {
+		if rest := s.Withheld.Add(w.Told).Sub(of.Now); rest > 0 {
 			return &Closed{For: rest, Because: fmt.Sprintf("activators may not know yet that requests to Service %q must wait", s.Name)}
 		}
 		return nil

@@ -63,7 +63,8 @@ func podPort(w *annotations.Workload, port *corev1.ServicePort) int32 {
 }
 
 // backends are the pods that activators are told of, by address family, and the names of those that are ready: none if they are not to be told, see wake.Workload.Tells.
-func (k *Keeper) backends(object *corev1.Service, w *annotations.Workload, tells bool) (told map[discoveryv1.AddressType][]serves.Backends, ready []string) {
+// Those that were told of before are as slices say.
+func (k *Keeper) backends(object *corev1.Service, w *annotations.Workload, tells bool, before []*serves.Slice) (told map[discoveryv1.AddressType][]serves.Backends, ready []string) {
 	told = map[discoveryv1.AddressType][]serves.Backends{}
 	for _, family := range families(object) {
 		told[family] = []serves.Backends{}
@@ -72,7 +73,7 @@ func (k *Keeper) backends(object *corev1.Service, w *annotations.Workload, tells
 		return told, nil
 	}
 	pods := k.Workloads.Pods(w)
-	numbers := k.numbersOf(object, w, rollsOut(pods))
+	numbers := k.numbersOf(object, w, rollsOut(pods), before)
 	for _, pod := range pods {
 		if !pod.Ready.Is(corev1.ConditionTrue) || !pod.Deleted.IsZero() || len(ready) == serves.MaxBackends {
 			continue
@@ -118,8 +119,8 @@ type numbers struct {
 	told  map[string]map[string]int32
 }
 
-func (k *Keeper) numbersOf(object *corev1.Service, w *annotations.Workload, rollsOut bool) numbers {
-	n := numbers{map[string]int32{}, map[string]bool{}, map[string]map[string]int32{}}
+func (k *Keeper) numbersOf(object *corev1.Service, w *annotations.Workload, rollsOut bool, before []*serves.Slice) numbers {
+	n := numbers{map[string]int32{}, map[string]bool{}, toldPorts(before)}
 	known := k.services[types.NamespacedName{Namespace: object.Namespace, Name: object.Name}]
 	if known == nil {
 		known = &service{}
@@ -136,13 +137,6 @@ func (k *Keeper) numbersOf(object *corev1.Service, w *annotations.Workload, roll
 		}
 	}
 	known.targets = targets
-	for _, all := range known.told() {
-		for _, b := range all {
-			for _, address := range b.Addresses {
-				n.told[address] = b.Ports
-			}
-		}
-	}
 	switch now := k.Now(); {
 	case rollsOut || !n.differ():
 		known.renumbered = time.Time{}
@@ -152,6 +146,19 @@ func (k *Keeper) numbersOf(object *corev1.Service, w *annotations.Workload, roll
 		n.told = nil
 	}
 	return n
+}
+
+// toldPorts are the ports of each address of which activators are told.
+func toldPorts(by []*serves.Slice) map[string]map[string]int32 {
+	told := map[string]map[string]int32{}
+	for _, s := range by {
+		for _, b := range s.Backends {
+			for _, address := range b.Addresses {
+				told[address] = b.Ports
+			}
+		}
+	}
+	return told
 }
 
 // differ says whether activators are told of a pod with another number than that of the template.

@@ -41,6 +41,28 @@ func ready(name string, addresses ...string) *podspec.Pod {
 	return &podspec.Pod{Namespace: "shop", Name: name, IPs: addresses, Ready: podspec.Condition{Status: corev1.ConditionTrue}}
 }
 
+// of is a pod that is ready and has an owner.
+func of(owner, name, address string) *podspec.Pod {
+	pod := ready(name, address)
+	pod.Owner = types.UID(owner)
+	return pod
+}
+
+// at are pods whose port http has a number.
+func at(port int32, addresses ...string) serves.Backends {
+	return serves.Backends{Addresses: addresses, Ports: map[string]int32{"http": port}}
+}
+
+// backends are the pods of which activators are told.
+func (s *scene) backends() []serves.Backends {
+	s.t.Helper()
+	says, err := serves.Read(s.stored("mini-hpa-web"))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return says.Backends
+}
+
 // wantBackends are the addresses of the pods of which activators are told.
 func (s *scene) wantBackends(slice string, want ...string) {
 	s.t.Helper()
@@ -163,22 +185,13 @@ func TestAlwaysInBothFamilies(t *testing.T) {
 func TestANamedPortWhoseNumberChanges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := always(t)
-		of := func(owner, name, address string) *podspec.Pod {
-			pod := ready(name, address)
-			pod.Owner = types.UID(owner)
-			return pod
-		}
 		told := func(want ...serves.Backends) {
 			t.Helper()
 			s.lead(2)
 			s.lead(2)
-			says, err := serves.Read(s.stored("mini-hpa-web"))
-			if diff := cmp.Diff(want, says.Backends); diff != "" || err != nil {
-				t.Errorf("%v (-want +got):\n%s", err, diff)
+			if diff := cmp.Diff(want, s.backends()); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
 			}
-		}
-		at := func(port int32, addresses ...string) serves.Backends {
-			return serves.Backends{Addresses: addresses, Ports: map[string]int32{"http": port}}
 		}
 		s.owned = []*podspec.Pod{of("rs1", "p1", "10.1.0.1"), of("rs1", "p2", "10.1.0.2")}
 		s.lead(2)
@@ -207,6 +220,43 @@ func TestANamedPortWhoseNumberChanges(t *testing.T) {
 		s.pass(wake.Settled)
 		told(at(9191, "10.1.0.3")) // no other pod has come: that one was told of before its template was known
 	})
+}
+
+// TestASliceThatGoesWhileNumbersChange: a Service ceases to lead to the activators while a rollout changes the number of its port, or has it have another name. Until
+// its slice goes, each pod is met at the number that it was told of with, and one that has come since at that of the template.
+func TestASliceThatGoesWhileNumbersChange(t *testing.T) {
+	for name, test := range map[string]struct {
+		change func(*scene)
+		want   []serves.Backends
+	}{
+		"the number": {func(s *scene) { s.workload.Template.Spec.Containers[0].Ports[0].ContainerPort = 9191 },
+			[]serves.Backends{at(8080, "10.1.0.1"), at(9090, "10.1.0.2"), at(9191, "10.1.0.3")}},
+		"the name, in the template": {func(s *scene) { s.workload.Template.Spec.Containers[0].Ports[0].Name = "app" },
+			[]serves.Backends{at(8080, "10.1.0.1", "10.1.0.3"), at(9090, "10.1.0.2")}}, // of the third one nobody knows
+		"the name, in the Service": {func(s *scene) { s.services[0].Spec.Ports[0].Name = "api" },
+			[]serves.Backends{at(8080, "10.1.0.1", "10.1.0.3"), at(9090, "10.1.0.2")}},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := always(t)
+			s.owned = []*podspec.Pod{of("rs1", "p1", "10.1.0.1")}
+			s.lead(2)
+			s.activator("a1")
+			s.lead(2)
+			s.workload.Template.Spec.Containers[0].Ports[0].ContainerPort = 9090
+			s.owned = append(s.owned, of("rs2", "p2", "10.1.0.2"))
+			s.lead(2)
+			s.keeper.sweep()
+			test.change(s)
+			s.owned = append(s.owned, of("rs3", "p3", "10.1.0.3"))
+			delete(s.services[0].Annotations, annotations.ActivatorKey)
+			for range 2 {
+				s.lead(2)
+				if diff := cmp.Diff(test.want, s.backends()); diff != "" {
+					t.Errorf("%s (-want +got):\n%s", name, diff)
+				}
+			}
+		})
+	}
 }
 
 // TestServicesThatCannotLeadAllToActivators keep the workload awake, and say why.

@@ -1,6 +1,7 @@
 package doors
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -57,22 +58,26 @@ func (k *Keeper) hold(ctx context.Context, s *written, pl *planned) error {
 }
 
 // withPorts are these pods with the ports that a slice has. The numbers of those that the Service, or the template of the pods, does not have any more are as the slice
-// says; what nobody knows is left out.
+// says of the pod, or else of another one; what nobody knows is left out.
 func withPorts(told []serves.Backends, says *serves.Slice) []serves.Backends {
+	was, known := toldPorts([]*serves.Slice{says}), map[string]int32{}
+	for _, b := range says.Backends {
+		for name, number := range b.Ports {
+			known[name] = cmp.Or(known[name], number)
+		}
+	}
 	made := []serves.Backends{}
 	for _, b := range told {
-		ports := map[string]int32{}
-		for _, port := range says.Ports {
-			number := b.Ports[port.Name]
-			for i := 0; number == 0 && i < len(says.Backends); i++ {
-				number = says.Backends[i].Ports[port.Name]
+		for _, address := range b.Addresses {
+			ports := map[string]int32{}
+			for _, port := range says.Ports {
+				if number := cmp.Or(b.Ports[port.Name], was[address][port.Name], known[port.Name]); number != 0 {
+					ports[port.Name] = number
+				}
 			}
-			if number != 0 {
-				ports[port.Name] = number
+			if len(ports) > 0 {
+				made = with(made, address, ports)
 			}
-		}
-		if len(ports) > 0 {
-			made = append(made, serves.Backends{Addresses: b.Addresses, Ports: ports})
 		}
 	}
 	return made

@@ -147,6 +147,15 @@ func (s *service) told() map[discoveryv1.AddressType][]serves.Backends {
 	return told
 }
 
+// says is what its slices say.
+func (s *service) says() []*serves.Slice {
+	var all []*serves.Slice
+	for _, st := range s.stored {
+		all = append(all, &st.says)
+	}
+	return all
+}
+
 // withhold notes whether activators are told of no pods, because the workload is to sleep, and returns since when; zero if they are.
 func (s *service) withhold(is bool, now time.Time) time.Time {
 	switch {

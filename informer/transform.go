@@ -152,7 +152,7 @@ func (w wants) slim(obj any) (any, error) {
 	}
 	out := &keptPod{record: recordOf(in), facts: &facts{Pod: podspec.ReadPod(in)}}
 	f := out.facts
-	f.Namespace, f.Node, f.Phase = out.namespace, one(f.Node), one(f.Phase)
+	f.Namespace, f.Node, f.Phase, f.Ports = out.namespace, one(f.Node), one(f.Phase), one(f.Ports)
 	f.Ready.Status, f.Scheduled.Status, f.Unscheduled = one(f.Ready.Status), one(f.Scheduled.Status), words(f.Unscheduled)
 	if isOpen || w.hasCustoms() {
 		f.labels = sharedPairs(in.Labels)

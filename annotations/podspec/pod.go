@@ -18,6 +18,8 @@ type Pod struct {
 	Node  string
 	// IPs are its addresses, at most one of each family, the main one first; nil while it has none. They are not in the JSON form.
 	IPs []string
+	// Ports are its named TCP ports. They are not in the JSON form.
+	Ports Ports
 	// Created is when it was made, Started when the kubelet began with it, and Deleted the end of its grace period if it is being deleted.
 	// What has not happened is zero.
 	Created, Started, Deleted time.Time
@@ -48,7 +50,7 @@ func (c *Condition) IsEqual(other *Condition) bool {
 func ReadPod(in *corev1.Pod) Pod {
 	out := Pod{
 		Namespace: in.Namespace, Name: in.Name, Node: in.Spec.NodeName, Phase: in.Status.Phase,
-		Created: in.CreationTimestamp.Time, Started: timeAt(in.Status.StartTime), Deleted: timeAt(in.DeletionTimestamp), Spec: Slim(&in.Spec),
+		Created: in.CreationTimestamp.Time, Started: timeAt(in.Status.StartTime), Deleted: timeAt(in.DeletionTimestamp), Spec: Slim(&in.Spec), Ports: PortsOf(&in.Spec),
 	}
 	if owner := metav1.GetControllerOfNoCopy(in); owner != nil {
 		out.Owner = owner.UID

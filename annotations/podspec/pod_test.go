@@ -19,7 +19,7 @@ func given() *corev1.Pod {
 		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web-1-a", UID: "u", ResourceVersion: "7", Labels: map[string]string{"app": "secret"},
 			Annotations: map[string]string{"last-applied": "secret"}, CreationTimestamp: at(0), DeletionTimestamp: new(at(600)),
 			OwnerReferences: []metav1.OwnerReference{{Name: "other", UID: "x"}, {Kind: "ReplicaSet", Name: "web-1", UID: "rs", Controller: new(true)}}},
-		Spec: corev1.PodSpec{NodeName: "node-1", Containers: list(corev1.Container{Name: "app", Image: "secret", Resources: requirements("cpu=100m", "cpu=1")}),
+		Spec: corev1.PodSpec{NodeName: "node-1", Containers: list(corev1.Container{Name: "app", Image: "secret", Ports: []corev1.ContainerPort{{Name: "http", ContainerPort: 8080}}, Resources: requirements("cpu=100m", "cpu=1")}),
 			InitContainers: list(sidecar("log", "cpu=50m")), Resources: new(requirements("cpu=1", ""))},
 		Status: corev1.PodStatus{Phase: corev1.PodRunning, Message: "secret", StartTime: new(at(2)), PodIPs: []corev1.PodIP{{IP: "10.1.0.7"}, {IP: "fd00::7"}}, Conditions: []corev1.PodCondition{
 			{Type: corev1.PodScheduled, Status: corev1.ConditionTrue, LastTransitionTime: at(1)},
@@ -33,7 +33,7 @@ func given() *corev1.Pod {
 func TestReadPod(t *testing.T) {
 	at := func(seconds int) time.Time { return noon.Add(time.Duration(seconds) * time.Second) }
 	in := given()
-	want := Pod{Namespace: "shop", Name: "web-1-a", Owner: "rs", Node: "node-1", IPs: []string{"10.1.0.7", "fd00::7"}, Created: at(0), Started: at(2), Deleted: at(600), Phase: corev1.PodRunning,
+	want := Pod{Namespace: "shop", Name: "web-1-a", Owner: "rs", Node: "node-1", IPs: []string{"10.1.0.7", "fd00::7"}, Ports: "http=8080", Created: at(0), Started: at(2), Deleted: at(600), Phase: corev1.PodRunning,
 		Ready: Condition{corev1.ConditionFalse, at(9)}, Scheduled: Condition{corev1.ConditionTrue, at(1)}, Spec: Slim(&in.Spec)}
 	if diff := cmp.Diff(want, ReadPod(in)); diff != "" {
 		t.Errorf("read (-want +got):\n%s", diff)
@@ -66,9 +66,30 @@ func TestThePodsJSON(t *testing.T) {
 	if err := json.Unmarshal(text, &got); err != nil {
 		t.Fatal(err)
 	}
-	pod.Owner, pod.Node, pod.IPs = "", "", nil
+	pod.Owner, pod.Node, pod.IPs, pod.Ports = "", "", nil, ""
 	if diff := cmp.Diff(pod, got); diff != "" {
 		t.Errorf("read back (-want +got):\n%s", diff)
+	}
+}
+
+// TestPorts are those of containers that run as long as the pod does, if they are of TCP and have a name.
+func TestPorts(t *testing.T) {
+	ports := func(all ...corev1.ContainerPort) corev1.Container { return corev1.Container{Ports: all} }
+	beside, before := ports(corev1.ContainerPort{Name: "proxy", ContainerPort: 15001}), ports(corev1.ContainerPort{Name: "setup", ContainerPort: 7000})
+	beside.RestartPolicy = new(corev1.ContainerRestartPolicyAlways)
+	got := PortsOf(&corev1.PodSpec{InitContainers: list(before, beside), Containers: list(
+		ports(corev1.ContainerPort{Name: "http", ContainerPort: 8080, Protocol: corev1.ProtocolTCP}, corev1.ContainerPort{ContainerPort: 8081}),
+		ports(corev1.ContainerPort{Name: "dns", ContainerPort: 53, Protocol: corev1.ProtocolUDP}, corev1.ContainerPort{Name: "http", ContainerPort: 9090}))})
+	if want := Ports("http=8080,http=9090,proxy=15001"); got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	for name, want := range map[string]int32{"http": 8080, "proxy": 15001, "dns": 0, "setup": 0, "": 0, "8080": 0} {
+		if n := got.Number(name); n != want {
+			t.Errorf("%q: %d, want %d", name, n, want)
+		}
+	}
+	if n := PortsOf(&corev1.PodSpec{}).Number("http"); n != 0 {
+		t.Errorf("without ports: %d", n)
 	}
 }
 

@@ -1,22 +1,19 @@
 package doors
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
-	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/annotations/podspec"
 	"github.com/mini-hpa/mini-hpa/annotations/serves"
-	"github.com/mini-hpa/mini-hpa/scaler/wake"
 )
 
 // A Service all of whose requests go through the activators (path=always) has no selector, so that Kubernetes has no slice with its pods. The activators are told
@@ -30,8 +27,9 @@ func hindranceAlways(s *corev1.Service, w *annotations.Workload) string {
 	case s.Annotations[annotations.ActivatorKey] != w.Name:
 		return fmt.Sprintf("Service %q does not say %s: %s, without which its requests are led nowhere", s.Name, annotations.ActivatorKey, w.Name)
 	}
+	has := templatePorts(w)
 	for i := range s.Spec.Ports {
-		if port := &s.Spec.Ports[i]; w.UID != "" && isTCP(port) && podPort(w, port) == 0 {
+		if port := &s.Spec.Ports[i]; w.UID != "" && isTCP(port) && podPort(has, port) == 0 {
 			return fmt.Sprintf("port %s of Service %q leads to port %q of the pods, and no container of the pod template has one of that name", strconv.Quote(port.Name), s.Name, port.TargetPort.StrVal)
 		}
 	}
@@ -42,29 +40,41 @@ func isTCP(port *corev1.ServicePort) bool {
 	return port.Protocol == corev1.ProtocolTCP || port.Protocol == ""
 }
 
-// podPort is the number of the pods' port to which a port of a Service leads; 0 if no container has one of its name.
-func podPort(w *annotations.Workload, port *corev1.ServicePort) int32 {
+// templatePorts are the named ports of the pods that a workload makes.
+func templatePorts(w *annotations.Workload) podspec.Ports {
+	if w.Template == nil {
+		return ""
+	}
+	return podspec.PortsOf(&w.Template.Spec)
+}
+
+// podPort is the number of the pods' port to which a port of a Service leads, where they have these; 0 if they have none of its name.
+func podPort(has podspec.Ports, port *corev1.ServicePort) int32 {
 	switch target := port.TargetPort; {
 	case target.Type == intstr.Int && target.IntVal != 0:
 		return target.IntVal
 	case target.StrVal == "":
 		return port.Port
-	case w.Template == nil:
-		return 0
+	default:
+		return has.Number(target.StrVal)
 	}
-	for _, c := range podspec.LongRunning(&w.Template.Spec) {
-		for _, has := range c.Ports {
-			if has.Name == port.TargetPort.StrVal && (has.Protocol == corev1.ProtocolTCP || has.Protocol == "") {
-				return has.ContainerPort
-			}
+}
+
+// podPorts are those of a pod, by the names of the Service's. Where it has none of the name, that of the template counts, as while a name changes here and there: a number
+// seldom does. One that neither has is left out.
+func podPorts(has, template podspec.Ports, service *corev1.Service) map[string]int32 {
+	ports := map[string]int32{}
+	for i := range service.Spec.Ports {
+		port := &service.Spec.Ports[i]
+		if number := cmp.Or(podPort(has, port), podPort(template, port)); isTCP(port) && number != 0 {
+			ports[port.Name] = number
 		}
 	}
-	return 0
+	return ports
 }
 
 // backends are the pods that activators are told of, by address family, and the names of those that are ready: none if they are not to be told, see wake.Workload.Tells.
-// Those that were told of before are as slices say.
-func (k *Keeper) backends(object *corev1.Service, w *annotations.Workload, tells bool, before []*serves.Slice) (told map[discoveryv1.AddressType][]serves.Backends, ready []string) {
+func (k *Keeper) backends(object *corev1.Service, w *annotations.Workload, tells bool) (told map[discoveryv1.AddressType][]serves.Backends, ready []string) {
 	told = map[discoveryv1.AddressType][]serves.Backends{}
 	for _, family := range families(object) {
 		told[family] = []serves.Backends{}
@@ -72,20 +82,20 @@ func (k *Keeper) backends(object *corev1.Service, w *annotations.Workload, tells
 	if !tells {
 		return told, nil
 	}
-	pods := k.Workloads.Pods(w)
-	numbers := k.numbersOf(object, w, rollsOut(pods), before)
-	for _, pod := range pods {
+	template := templatePorts(w)
+	for _, pod := range k.Workloads.Pods(w) {
 		if !pod.Ready.Is(corev1.ConditionTrue) || !pod.Deleted.IsZero() || len(ready) == serves.MaxBackends {
 			continue
 		}
 		ready = append(ready, pod.Name)
+		ports := podPorts(pod.Ports, template, object)
 		for _, ip := range pod.IPs {
 			family := discoveryv1.AddressTypeIPv4
 			if strings.Contains(ip, ":") {
 				family = discoveryv1.AddressTypeIPv6
 			}
 			if _, has := told[family]; has {
-				told[family] = with(told[family], ip, numbers.at(ip))
+				told[family] = with(told[family], ip, ports)
 			}
 		}
 	}
@@ -103,86 +113,13 @@ func with(all []serves.Backends, address string, ports map[string]int32) []serve
 	return append(all, serves.Backends{Addresses: []string{address}, Ports: ports})
 }
 
-// rollsOut says whether pods are not all of one owner, as when a Deployment has another template. Those of an earlier one may have other ports.
-func rollsOut(pods []*podspec.Pod) bool {
-	return slices.ContainsFunc(pods, func(p *podspec.Pod) bool { return p.Owner != pods[0].Owner })
-}
-
-// numbers are those of the pods' ports, by the names of a Service's. What ports a pod has is not kept, as all pods would have to keep it for the sake of a few: so
-// they go by the template, but a pod of which activators are told goes on by the number that a name had then. That ends when all pods have been of one owner for a
-// while, so that nothing stays wrong for ever if a pod was told of before its template was known.
-type numbers struct {
-	now map[string]int32
-	// named are those whose number is up to the template, by the name that the Service had before, and told the ports of each address of which activators are
-	// told already.
-	named map[string]bool
-	told  map[string]map[string]int32
-}
-
-func (k *Keeper) numbersOf(object *corev1.Service, w *annotations.Workload, rollsOut bool, before []*serves.Slice) numbers {
-	n := numbers{map[string]int32{}, map[string]bool{}, toldPorts(before)}
-	known := k.services[types.NamespacedName{Namespace: object.Namespace, Name: object.Name}]
-	if known == nil {
-		known = &service{}
-	}
-	targets := map[string]string{}
-	for i := range object.Spec.Ports {
-		port := &object.Spec.Ports[i]
-		if !isTCP(port) {
-			continue
-		}
-		n.now[port.Name], targets[port.Name] = podPort(w, port), port.TargetPort.StrVal
-		if was, seen := known.targets[port.Name]; port.TargetPort.StrVal != "" && (!seen || was == port.TargetPort.StrVal) {
-			n.named[port.Name] = true
-		}
-	}
-	known.targets = targets
-	switch now := k.Now(); {
-	case rollsOut || !n.differ():
-		known.renumbered = time.Time{}
-	case known.renumbered.IsZero():
-		known.renumbered = now
-	case now.Sub(known.renumbered) >= wake.Settled:
-		n.told = nil
-	}
-	return n
-}
-
-// toldPorts are the ports of each address of which activators are told.
-func toldPorts(by []*serves.Slice) map[string]map[string]int32 {
+// toldPorts are the ports of each address of which activators are told by a slice.
+func toldPorts(by *serves.Slice) map[string]map[string]int32 {
 	told := map[string]map[string]int32{}
-	for _, s := range by {
-		for _, b := range s.Backends {
-			for _, address := range b.Addresses {
-				told[address] = b.Ports
-			}
+	for _, b := range by.Backends {
+		for _, address := range b.Addresses {
+			told[address] = b.Ports
 		}
 	}
 	return told
-}
-
-// differ says whether activators are told of a pod with another number than that of the template.
-func (n *numbers) differ() bool {
-	for address := range n.told {
-		if !maps.Equal(n.at(address), n.now) {
-			return true
-		}
-	}
-	return false
-}
-
-// at are the ports of the pod at an address.
-func (n *numbers) at(address string) map[string]int32 {
-	ports, own := n.now, false
-	for name := range n.named {
-		told := n.told[address][name]
-		if told == 0 || told == n.now[name] {
-			continue
-		}
-		if !own {
-			ports, own = maps.Clone(n.now), true
-		}
-		ports[name] = told
-	}
-	return ports
 }

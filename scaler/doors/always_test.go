@@ -29,7 +29,8 @@ import (
 func always(t *testing.T) *scene {
 	s := newScene(t)
 	s.wake.Always, s.wake.Targeted, s.wake.Services = true, true, []string{"web"}
-	s.workload.Template.Spec.Containers = []corev1.Container{{Name: "app", Ports: []corev1.ContainerPort{{Name: "web", ContainerPort: 8080}}}}
+	s.workload.Template.Spec.Containers = []corev1.Container{{Name: "app", Ports: make([]corev1.ContainerPort, 1)}}
+	s.template("web", 8080)
 	service := s.services[0]
 	service.Spec.Selector, service.Annotations = nil, map[string]string{annotations.ActivatorKey: "web"}
 	service.Spec.Ports[0].TargetPort = intstr.FromString("web")
@@ -37,15 +38,31 @@ func always(t *testing.T) *scene {
 	return s
 }
 
-func ready(name string, addresses ...string) *podspec.Pod {
-	return &podspec.Pod{Namespace: "shop", Name: name, IPs: addresses, Ready: podspec.Condition{Status: corev1.ConditionTrue}}
+// led is a scene of always in which its requests are led to activators, which are told of a pod.
+func led(t *testing.T, activators ...string) *scene {
+	s := always(t)
+	s.lead(1)
+	for _, name := range activators {
+		s.activator(name)
+	}
+	s.lead(1)
+	return s
 }
 
-// of is a pod that is ready and has an owner.
-func of(owner, name, address string) *podspec.Pod {
+func ready(name string, addresses ...string) *podspec.Pod {
+	return &podspec.Pod{Namespace: "shop", Name: name, IPs: addresses, Ports: "web=8080", Ready: podspec.Condition{Status: corev1.ConditionTrue}}
+}
+
+// has is a pod that is ready and has these ports.
+func has(name, address string, ports podspec.Ports) *podspec.Pod {
 	pod := ready(name, address)
-	pod.Owner = types.UID(owner)
+	pod.Ports = ports
 	return pod
+}
+
+// template has new pods have a port of another name or number.
+func (s *scene) template(name string, number int32) {
+	s.workload.Template.Spec.Containers[0].Ports[0] = corev1.ContainerPort{Name: name, ContainerPort: number}
 }
 
 // at are pods whose port http has a number.
@@ -133,10 +150,7 @@ func TestAllRequestsGoThroughActivators(t *testing.T) {
 // TestItWakesBeforeItsPodsAreToldToEnd: requests are not led to a pod that is there only because Kubernetes has not ended it yet.
 func TestItWakesBeforeItsPodsAreToldToEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := always(t)
-		s.lead(1)
-		s.activator("a1")
-		s.lead(1)
+		s := led(t, "a1")
 		s.lead(0)
 		s.pass(wake.Told)
 		s.wantClosed(s.lead(0), 0, "")
@@ -181,73 +195,54 @@ func TestAlwaysInBothFamilies(t *testing.T) {
 	})
 }
 
-// TestANamedPortWhoseNumberChanges: pods that were told of keep the number until the rollout is over, those that come have the template's.
+// TestANamedPortWhoseNumberChanges: each pod is met at the number that it has itself, whatever the template says by now.
 func TestANamedPortWhoseNumberChanges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := always(t)
 		told := func(want ...serves.Backends) {
 			t.Helper()
 			s.lead(2)
-			s.lead(2)
 			if diff := cmp.Diff(want, s.backends()); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		}
-		s.owned = []*podspec.Pod{of("rs1", "p1", "10.1.0.1"), of("rs1", "p2", "10.1.0.2")}
+		s.owned = []*podspec.Pod{has("p1", "10.1.0.1", "web=8080"), has("p2", "10.1.0.2", "web=8080,admin=8081")}
 		s.lead(2)
 		s.activator("a1")
 		told(at(8080, "10.1.0.1", "10.1.0.2"))
-		s.workload.Template.Spec.Containers[0].Ports[0].ContainerPort = 9090
-		told(at(8080, "10.1.0.1", "10.1.0.2")) // before there is a pod of the new template
-		starting := of("rs2", "p3", "10.1.0.3")
-		starting.Ready.Status = corev1.ConditionFalse
-		s.owned = append(s.owned, starting)
-		told(at(8080, "10.1.0.1", "10.1.0.2"))
-		s.keeper = s.leader()
-		s.activator("a1")
-		s.owned[2] = of("rs2", "p3", "10.1.0.3")
-		told(at(8080, "10.1.0.1", "10.1.0.2"), at(9090, "10.1.0.3"))
-		s.owned = s.owned[1:]
-		told(at(8080, "10.1.0.2"), at(9090, "10.1.0.3"))
+		s.template("web", 9090)
+		told(at(8080, "10.1.0.1", "10.1.0.2"))                                                          // before there is a pod of the new template
+		s.owned = append(s.owned, has("p3", "10.1.0.3", "web=9090"), has("p4", "10.1.0.4", "web=8080")) // of which the last one has become ready late
+		told(at(8080, "10.1.0.1", "10.1.0.2", "10.1.0.4"), at(9090, "10.1.0.3"))
+		s.owned = append(s.owned[:2:2], has("p5", "10.1.0.5", "")) // which has no port of the name
+		told(at(8080, "10.1.0.1", "10.1.0.2"), at(9090, "10.1.0.5"))
 		s.services[0].Spec.Ports[0].TargetPort = intstr.FromInt32(7070) // which is the same number for all
-		told(at(7070, "10.1.0.2", "10.1.0.3"))
-		s.services[0].Spec.Ports[0].TargetPort = intstr.FromString("web")
-		s.workload.Template.Spec.Containers[0].Ports[0].ContainerPort = 9090
-		told(at(9090, "10.1.0.2", "10.1.0.3")) // as the Service says now
-		s.owned = s.owned[1:]
-		s.workload.Template.Spec.Containers[0].Ports[0].ContainerPort = 9191
-		told(at(9090, "10.1.0.3"))
-		s.pass(wake.Settled)
-		told(at(9191, "10.1.0.3")) // no other pod has come: that one was told of before its template was known
+		told(at(7070, "10.1.0.1", "10.1.0.2", "10.1.0.5"))
 	})
 }
 
-// TestASliceThatGoesWhileNumbersChange: a Service ceases to lead to the activators while a rollout changes the number of its port, or has it have another name. Until
-// its slice goes, each pod is met at the number that it was told of with, and one that has come since at that of the template.
-func TestASliceThatGoesWhileNumbersChange(t *testing.T) {
+// TestASliceThatGoesWhilePortsChange: a Service ceases to lead to the activators while a rollout changes the number of its port, or has it have another name. Until its
+// slice goes, each pod is met at its own number, or at that with which it was told of; of one that is new and has no port of the name, another's number is the best guess.
+func TestASliceThatGoesWhilePortsChange(t *testing.T) {
 	for name, test := range map[string]struct {
 		change func(*scene)
+		ports  podspec.Ports
 		want   []serves.Backends
 	}{
-		"the number": {func(s *scene) { s.workload.Template.Spec.Containers[0].Ports[0].ContainerPort = 9191 },
-			[]serves.Backends{at(8080, "10.1.0.1"), at(9090, "10.1.0.2"), at(9191, "10.1.0.3")}},
-		"the name, in the template": {func(s *scene) { s.workload.Template.Spec.Containers[0].Ports[0].Name = "app" },
-			[]serves.Backends{at(8080, "10.1.0.1", "10.1.0.3"), at(9090, "10.1.0.2")}}, // of the third one nobody knows
-		"the name, in the Service": {func(s *scene) { s.services[0].Spec.Ports[0].Name = "api" },
-			[]serves.Backends{at(8080, "10.1.0.1", "10.1.0.3"), at(9090, "10.1.0.2")}},
+		"the number":                {func(s *scene) { s.template("web", 9191) }, "web=9191", []serves.Backends{at(8080, "10.1.0.1"), at(9090, "10.1.0.2"), at(9191, "10.1.0.3")}},
+		"the name, in the template": {func(s *scene) { s.template("app", 9090) }, "app=9090", []serves.Backends{at(8080, "10.1.0.1", "10.1.0.3"), at(9090, "10.1.0.2")}},
+		"the name, in the Service":  {func(s *scene) { s.services[0].Spec.Ports[0].Name = "api" }, "web=9090", []serves.Backends{at(8080, "10.1.0.1", "10.1.0.3"), at(9090, "10.1.0.2")}},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			s := always(t)
-			s.owned = []*podspec.Pod{of("rs1", "p1", "10.1.0.1")}
 			s.lead(2)
 			s.activator("a1")
-			s.lead(2)
-			s.workload.Template.Spec.Containers[0].Ports[0].ContainerPort = 9090
-			s.owned = append(s.owned, of("rs2", "p2", "10.1.0.2"))
+			s.template("web", 9090)
+			s.owned = append(s.owned, has("p2", "10.1.0.2", "web=9090"))
 			s.lead(2)
 			s.keeper.sweep()
 			test.change(s)
-			s.owned = append(s.owned, of("rs3", "p3", "10.1.0.3"))
+			s.owned = append(s.owned, has("p3", "10.1.0.3", test.ports))
 			delete(s.services[0].Annotations, annotations.ActivatorKey)
 			for range 2 {
 				s.lead(2)
@@ -275,17 +270,12 @@ func TestServicesThatCannotLeadAllToActivators(t *testing.T) {
 	}
 }
 
-// TestThePodsPort is the target port's number, or that of a container's port of its name, or the Service's own.
+// TestThePodsPort is the target port's number, or that of a port of its name, or the Service's own.
 func TestThePodsPort(t *testing.T) {
-	s := always(t)
 	for want, target := range map[int32]intstr.IntOrString{8080: intstr.FromString("web"), 9000: intstr.FromInt32(9000), 80: {}, 0: intstr.FromString("other")} {
-		if got := podPort(s.workload, &corev1.ServicePort{Port: 80, TargetPort: target}); got != want {
+		if got := podPort("web=8080", &corev1.ServicePort{Port: 80, TargetPort: target}); got != want {
 			t.Errorf("target %q: %d, want %d", target.String(), got, want)
 		}
-	}
-	s.workload.Template = nil
-	if got := podPort(s.workload, &corev1.ServicePort{Port: 80, TargetPort: intstr.FromString("web")}); got != 0 {
-		t.Errorf("without a template: %d", got)
 	}
 }
 
@@ -315,11 +305,7 @@ func (s *scene) wantAtATime(want float64) {
 // TestMoreRequestsAreLookedAtSoon: at once when they come, and again until they are what they are on average.
 func TestMoreRequestsAreLookedAtSoon(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := always(t)
-		s.lead(1)
-		s.activator("a1")
-		s.activator("a2")
-		s.lead(1)
+		s := led(t, "a1", "a2")
 		s.wantAtATime(0)
 		s.pass(10 * time.Second)
 		s.wantAtATime(0)
@@ -359,10 +345,7 @@ func TestMoreRequestsAreLookedAtSoon(t *testing.T) {
 // TestWhoOnlyAsksChangesNothing: a scrape between two looks neither says that one is on its way nor makes the next one know less.
 func TestWhoOnlyAsksChangesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := always(t)
-		s.lead(1)
-		s.activator("a1")
-		s.lead(1)
+		s := led(t, "a1")
 		s.wantAtATime(0)
 		s.pass(time.Minute)
 		s.wantAtATime(0)
@@ -388,10 +371,7 @@ func TestWhoOnlyAsksChangesNothing(t *testing.T) {
 // TestNothingSettlesWhereNobodyLooks at how many requests there are: nothing is decided, they do not count, or no activator tells them.
 func TestNothingSettlesWhereNobodyLooks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := always(t)
-		s.lead(1)
-		s.activator("a1")
-		s.lead(1)
+		s := led(t, "a1")
 		s.wantAtATime(0)
 		s.pass(time.Minute)
 		s.fly("a1", 20)
@@ -444,11 +424,7 @@ func TestWhileItSleepsAllWhoWaitCount(t *testing.T) {
 // requests than there were count.
 func TestAnActivatorThatIsMissing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := always(t)
-		s.lead(1)
-		s.activator("a1")
-		s.activator("a2")
-		s.lead(1)
+		s := led(t, "a1", "a2")
 		s.fly("a1", 10)
 		s.fly("a2", 10)
 		s.atATime()
@@ -495,10 +471,7 @@ func TestAnActivatorThatIsMissingKeepsAwake(t *testing.T) {
 
 // sleeps is a scene of always in which the workload sleeps.
 func sleeps(t *testing.T) *scene {
-	s := always(t)
-	s.lead(1)
-	s.activator("a1")
-	s.lead(1)
+	s := led(t, "a1")
 	s.lead(0)
 	s.pass(wake.Told)
 	s.lead(0)
@@ -552,15 +525,12 @@ func TestASleeperWhoseRequestsAreNotToGoThroughActivatorsAnyMore(t *testing.T) {
 // TestWhatHindersForAMoment takes nobody's requests away: a port of the pods is renamed, and a moment later in the Service, too.
 func TestWhatHindersForAMoment(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := always(t)
-		s.lead(1)
-		s.activator("a1")
-		s.lead(1)
+		s := led(t, "a1")
 		s.pass(time.Hour)
 		s.lead(1)
 		s.keeper.sweep()
 		s.writes = nil
-		s.workload.Template.Spec.Containers[0].Ports[0].Name = "app"
+		s.template("app", 8080)
 		if led := s.lead(1); led.Next != w {
 			t.Errorf("%+v", led)
 		}
@@ -585,11 +555,7 @@ func TestWhatHindersForAMoment(t *testing.T) {
 // TestAnActivatorThatWasNeverHeardIsMissing if slices led to it before this process did: it may have requests.
 func TestAnActivatorThatWasNeverHeardIsMissing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := always(t)
-		s.lead(1)
-		s.activator("a1")
-		s.activator("a2")
-		s.lead(1)
+		s := led(t, "a1", "a2")
 		s.pods = []*corev1.Pod{pod("a1"), pod("a2"), pod("a3")} // a3 is new
 		s.keeper = s.leader()
 		ended, cancel := context.WithCancel(t.Context())
@@ -617,10 +583,7 @@ func TestAnActivatorThatWasNeverHeardIsMissing(t *testing.T) {
 // TestAWriteThatTakesLong: activators know that requests must wait only from when it was made.
 func TestAWriteThatTakesLong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := always(t)
-		s.lead(1)
-		s.activator("a1")
-		s.lead(1)
+		s := led(t, "a1")
 		const long = 700 * time.Millisecond
 		s.client.PrependReactor("update", "endpointslices", func(clienttesting.Action) (bool, runtime.Object, error) {
 			s.pass(long)
@@ -640,10 +603,7 @@ func TestAWriteThatTakesLong(t *testing.T) {
 // TestNothingSettlesWhereNobodyAsks how many requests there are: what is paused, sleeps or has no activator is not looked at again and again.
 func TestNothingSettlesWhereNobodyAsks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := always(t)
-		s.lead(1)
-		s.activator("a1")
-		s.lead(1)
+		s := led(t, "a1")
 		s.fly("a1", 20)
 		if led := s.lead(1); led.Next != settling {
 			t.Errorf("%+v", led)

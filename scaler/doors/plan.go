@@ -145,7 +145,7 @@ func (g *gathering) always(pl *planned, about *wake.Service) {
 		return
 	}
 	var ready []string
-	pl.backends, ready = g.backends(pl.object, g.workload, g.tells, pl.known.says())
+	pl.backends, ready = g.backends(pl.object, g.workload, g.tells)
 	pl.known.ready = pl.known.ready.After(g.now, ready, g.doubted)
 	about.Withheld = pl.known.withhold(!g.tells, g.now)
 }
@@ -162,11 +162,10 @@ func (g *gathering) depart(pl *planned, about *wake.Service, own []*written) {
 	}
 	known.stored, known.face, known.since = map[discoveryv1.AddressType]*stored{}, wake.Out, time.Time{}
 	pl.leaving, pl.activators = own, map[discoveryv1.AddressType][]serves.Activator{}
-	var before []*serves.Slice
 	for _, s := range own {
 		about.Face, about.Always = max(about.Face, s.says.Face), about.Always || s.says.Serves.Path == serves.PathAlways
 		pl.activators[s.says.Family], _ = g.present.listening(s.name(), s.says.Family, s.says.Ports, &s.says)
-		g.sleeper.slices[s.name()], before = true, append(before, &s.says)
+		g.sleeper.slices[s.name()] = true
 		if g.workload.UID != "" {
 			delete(g.missing, s.name())
 		}
@@ -181,7 +180,7 @@ func (g *gathering) depart(pl *planned, about *wake.Service, own []*written) {
 		return
 	}
 	var ready []string
-	pl.backends, ready = g.backends(service, g.workload, g.workload.Replicas > 0, before)
+	pl.backends, ready = g.backends(service, g.workload, g.workload.Replicas > 0)
 	known.ready = known.ready.After(g.now, ready, g.doubted)
 	if about.Ready = known.ready.Since(); !about.Ready.IsZero() { // it goes for longer than a moment, as when a port is renamed here and there
 		about.Ready = later(about.Ready, known.departs)

@@ -60,7 +60,7 @@ func (k *Keeper) hold(ctx context.Context, s *written, pl *planned) error {
 // withPorts are these pods with the ports that a slice has. The numbers of those that the Service, or the template of the pods, does not have any more are as the slice
 // says of the pod, or else of another one; what nobody knows is left out.
 func withPorts(told []serves.Backends, says *serves.Slice) []serves.Backends {
-	was, known := toldPorts([]*serves.Slice{says}), map[string]int32{}
+	was, known := toldPorts(says), map[string]int32{}
 	for _, b := range says.Backends {
 		for name, number := range b.Ports {
 			known[name] = cmp.Or(known[name], number)

@@ -76,10 +76,6 @@ type service struct {
 	withheld time.Time
 	// departs is since when its slices are to go; zero if they are not.
 	departs time.Time
-	// renumbered is since when the pods, all of one owner, have been told of with other numbers of ports than the template's; zero if they are not.
-	renumbered time.Time
-	// targets are the names of the pods' ports to which its own led when it was last looked at, empty for a number.
-	targets map[string]string
 }
 
 // refresh takes in what the watch says of a slice. It returns why the slice is somebody else's; empty if it is not.
@@ -147,11 +143,13 @@ func (s *service) told() map[discoveryv1.AddressType][]serves.Backends {
 	return told
 }
 
-// says is what its slices say.
+// says is what its slices say, but those that cannot be read.
 func (s *service) says() []*serves.Slice {
 	var all []*serves.Slice
 	for _, st := range s.stored {
-		all = append(all, &st.says)
+		if !st.isBad {
+			all = append(all, &st.says)
+		}
 	}
 	return all
 }

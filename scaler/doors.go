@@ -29,6 +29,14 @@ func (s *Scaler) lead(ctx context.Context, w *annotations.Workload, p annotation
 	return s.doors.Lead(ctx, w, p.Wake, wanted)
 }
 
+// leads are where requests to the Services of a workload go.
+func (s *Scaler) leads(key annotations.Key) []wake.Lead {
+	if s.doors == nil {
+		return nil
+	}
+	return s.doors.Leads(key)
+}
+
 // stranded says why requests cannot wake a workload any more that sleeps, though its annotations can be followed: something around it has changed, so that
 // nothing is decided on it. It is woken before, as whoever comes would find nobody; once it is awake, its number stands.
 func (s *Scaler) stranded(st *state, w *annotations.Workload) (annotations.Policy, string) {

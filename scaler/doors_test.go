@@ -29,6 +29,7 @@ type gate struct {
 	left     int
 	refused  uint64
 	forgot   int
+	leads    []wake.Lead
 }
 
 func (g *gate) Requests(annotations.Key) (wake.Requests, error) { return g.requests, g.unknown }
@@ -57,6 +58,8 @@ func (g *gate) Refused(annotations.Key) uint64 {
 	g.refused = 0
 	return n
 }
+
+func (g *gate) Leads(annotations.Key) []wake.Lead { return g.leads }
 
 func (g *gate) Forget(annotations.Key) { g.forgot++ }
 
@@ -209,7 +212,11 @@ func TestHowLongAWakeTook(t *testing.T) {
 	g.requests.Firsts.Observe(30 * time.Millisecond)
 	c.reconcile(tick).wantWrites(0, 1)
 	c.reconcile(3 * time.Second)
+	g.leads = []wake.Lead{{Service: "web", Slice: "mini-hpa-web", Face: "active"}}
 	shown, known := c.scaler.Show(web)
+	if len(shown.Leads) != 1 || shown.Leads[0].Slice != "mini-hpa-web" {
+		t.Errorf("it is led by %+v", shown.Leads)
+	}
 	if !known || shown.Requests == nil {
 		t.Fatalf("%+v %t", shown, known)
 	}

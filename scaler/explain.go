@@ -10,6 +10,7 @@ import (
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/scaler/metrics"
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
+	"github.com/mini-hpa/mini-hpa/scaler/wake"
 )
 
 // Explanation is one look at a workload that changes nothing.
@@ -27,20 +28,7 @@ type Explanation struct {
 	// AsleepSince is since when the workload sleeps; zero if it does not, or if that is not known. Explain does not find out.
 	AsleepSince time.Time `json:"asleepSince,omitzero"`
 	// Leads are where requests to its Services go, where requests wake it. Explain does not find out.
-	Leads []Lead `json:"leads,omitempty"`
-}
-
-// Lead is an EndpointSlice of mini-hpa: whom requests to a Service reach besides its pods.
-type Lead struct {
-	// Service is the Service's name, Slice that of the EndpointSlice.
-	Service string `json:"service"`
-	Slice   string `json:"slice"`
-	// Face is out, standby or active: see the package serves.
-	Face string `json:"face"`
-	// Since is since when it is active; zero if it is not.
-	Since time.Time `json:"since,omitzero"`
-	// Activators are the names of the pods that it leads to.
-	Activators []string `json:"activators,omitempty"`
+	Leads []wake.Lead `json:"leads,omitempty"`
 }
 
 // Explain decides once, as Reconcile does, but writes, tells and remembers nothing. It asks the sources of metrics now, all at the same

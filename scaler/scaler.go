@@ -32,6 +32,8 @@ type Doors interface {
 	Leave(ctx context.Context, key annotations.Key) (time.Duration, error)
 	// Refused is how many requests of a workload were refused since that was asked last.
 	Refused(key annotations.Key) uint64
+	// Leads are the EndpointSlices by which requests to the Services of a workload are led, by their names, as they were last seen or written. Any goroutine may ask.
+	Leads(key annotations.Key) []wake.Lead
 	// Forget drops what is known of a workload.
 	Forget(key annotations.Key)
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/scaler/metrics"
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
+	"github.com/mini-hpa/mini-hpa/scaler/wake"
 )
 
 // Shown is all that can be shown of one workload.
@@ -24,6 +25,8 @@ type Shown struct {
 	// Snapshot is what the last decision was made on, and Decision the last decision; nil where nothing is decided.
 	Snapshot *recommend.Snapshot `json:"snapshot,omitempty"`
 	Decision *recommend.Decision `json:"decision,omitempty"`
+	// Leads are where requests to its Services go, where requests wake it.
+	Leads []wake.Lead `json:"leads,omitempty"`
 	// Requests is what is known of its requests; nil where they do not wake it.
 	Requests *RequestsShown `json:"requests,omitempty"`
 	// Replies are when and how sources were asked for their newest answers, which may be newer than the decision, by the metrics' ID.
@@ -75,7 +78,7 @@ func (s *Scaler) Show(key annotations.Key) (Shown, bool) {
 		shown.ProblemEvent = ProblemEvent(p.problems)
 	}
 	if p.decision != nil {
-		shown.Requests = s.requestsShown(p.remembered, key, p.policy)
+		shown.Leads, shown.Requests = s.leads(key), s.requestsShown(p.remembered, key, p.policy)
 		policy := s.observer.counted(p.whole)
 		shown.Snapshot, shown.Replies = &p.snapshot, s.observer.replies(p.workload, policy, s.observer.Answers.Reply)
 		shown.Warnings = slices.Concat(shown.Warnings, doubts(policy, p.snapshot))

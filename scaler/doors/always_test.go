@@ -147,6 +147,36 @@ func TestAllRequestsGoThroughActivators(t *testing.T) {
 	})
 }
 
+// TestWhereRequestsAreLed is told by what is written, before a watch brings it, and of slices that go by what the watch has brought.
+func TestWhereRequestsAreLed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := always(t)
+		want := func(want ...wake.Lead) {
+			t.Helper()
+			if diff := cmp.Diff(want, s.keeper.Leads(s.workload.Key)); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		}
+		want()
+		s.lead(1)
+		pair := s.keeper.pairs.of[place{types.NamespacedName{Namespace: "shop", Name: "web"}, "http"}]
+		lead := wake.Lead{Service: "web", Slice: "mini-hpa-web", Face: "out", Always: true, Pods: 1, Ports: []wake.LeadPort{{Name: "http", Port: pair}}}
+		want(lead)
+		s.activator("a1")
+		s.isLate = true
+		s.lead(1)
+		lead.Face, lead.Since, lead.Ports[0].Port, lead.Activators = "active", time.Now().UTC(), pair+1, []string{"a1"}
+		want(lead)
+		s.isLate = false
+		s.keeper.sweep()
+		s.wake = annotations.Wake{} // its requests are to wake nobody any more
+		s.lead(1)
+		want(lead)
+		s.keeper = s.leader() // which has not looked at it yet
+		want(lead)
+	})
+}
+
 // TestItWakesBeforeItsPodsAreToldToEnd: requests are not led to a pod that is there only because Kubernetes has not ended it yet.
 func TestItWakesBeforeItsPodsAreToldToEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -3,7 +3,12 @@ package doors
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
+
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/scaler/wake"
@@ -105,6 +110,28 @@ func (k *Keeper) Leave(ctx context.Context, key annotations.Key) (time.Duration,
 		}
 	}
 	return next, nil
+}
+
+// Leads are the slices by which requests to the Services of a workload are led, or that are to go, by their names: as they were written last, or as they were seen.
+func (k *Keeper) Leads(key annotations.Key) []wake.Lead {
+	leads := map[types.NamespacedName]wake.Lead{}
+	for _, all := range k.slicesOf(key) {
+		for _, s := range all {
+			leads[s.name()] = wake.LeadOf(&s.says)
+		}
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if s := k.sleepers[key]; s != nil {
+		for _, name := range s.services {
+			if known := k.services[name]; known != nil {
+				for _, says := range known.says() {
+					leads[says.Key()] = wake.LeadOf(says)
+				}
+			}
+		}
+	}
+	return slices.SortedFunc(maps.Values(leads), func(a, b wake.Lead) int { return strings.Compare(a.Slice, b.Slice) })
 }
 
 // Stranded is why requests cannot wake a workload any more that sleeps, as of its last look; empty if they can, or were never to.

@@ -135,7 +135,11 @@ func TestTheLeaderTellsOfRequests(t *testing.T) {
 		return scaler.Times{Count: n, P50: metav1.Duration{Duration: p50}, P99: metav1.Duration{Duration: p99}}
 	}
 	told.Requests = &scaler.RequestsShown{Held: 3, InFlight: 12, AtATime: new(14.256), Reaction: took(7, 20*time.Millisecond, 100*time.Millisecond), Start: took(7, 2*time.Second, 4*time.Second)}
+	told.Leads = slicesOfAll(s.now, true)
 	_, stdout, _ := askedOfLeader(t, told)
+	if lead := regexp.MustCompile(`web +grpc +the activators, which are told of 3 pods +\S+ \(1m30s ago\) +mini-hpa-web +20003 +activator-1, activator-2\n`); !lead.MatchString(stdout) {
+		t.Errorf("where requests go is not in\n%s", stdout)
+	}
 	_, requests, _ := strings.Cut(stdout, "\nRequests at the activators\n")
 	requests, _, _ = strings.Cut(requests, "\n\nPods")
 	want := `  held       3
@@ -152,7 +156,7 @@ Wakes for requests
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	_, stdout, _ = askedOfLeader(t, told, "-o", "json")
-	for _, part := range []string{`"held": 3`, `"p99": "100ms"`} {
+	for _, part := range []string{`"held": 3`, `"p99": "100ms"`, `"slice": "mini-hpa-admin"`, `"port": 20004`} {
 		if !strings.Contains(stdout, part) {
 			t.Errorf("%s is not in\n%s", part, stdout)
 		}

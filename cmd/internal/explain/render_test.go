@@ -9,6 +9,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	custommetricsv1beta2 "k8s.io/metrics/pkg/apis/custom_metrics/v1beta2"
@@ -16,11 +17,13 @@ import (
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/annotations/podspec"
+	"github.com/mini-hpa/mini-hpa/annotations/serves"
 	"github.com/mini-hpa/mini-hpa/scaler"
 	"github.com/mini-hpa/mini-hpa/scaler/clock"
 	"github.com/mini-hpa/mini-hpa/scaler/metrics"
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
 	"github.com/mini-hpa/mini-hpa/scaler/sample"
+	"github.com/mini-hpa/mini-hpa/scaler/wake"
 )
 
 func quantity(s string) resource.Quantity { return resource.MustParse(s) }
@@ -72,8 +75,24 @@ func explanations(now time.Time) map[string]scaler.Explanation {
 	idle.add("web-1", "90m", "64Mi")
 	off := scene{now: now, replicas: 0, manager: "mini-hpa", annotations: map[string]string{annotations.Max: "3", annotations.ScheduleKey: "Sat,Sun 00:00-24:00 replicas=0"}}
 	by := scene{now: now, replicas: 0, manager: "kubectl", annotations: worker()}
-	return map[string]scaler.Explanation{"sleeping": sleeping, "waking": waking.explain(), "idle": idle.explain(), "off": off.explain(), "paused-by-hand": by.explain(), "asked": asked(now), "sources": sourced(now, 4), "sources-asleep": sourced(now, 0), "scale-out": out.explain(), "rollout": rollout.explain(), "hostile": hostile.explain(),
+	led, ledAsleep := idle.explain(), sleeper.explain()
+	led.Leads, ledAsleep.Leads = slicesOfAll(now, true), slicesOfAll(now, false)
+	return map[string]scaler.Explanation{"requests": led, "requests-asleep": ledAsleep, "sleeping": sleeping, "waking": waking.explain(), "idle": idle.explain(), "off": off.explain(), "paused-by-hand": by.explain(), "asked": asked(now), "sources": sourced(now, 4), "sources-asleep": sourced(now, 0), "scale-out": out.explain(), "rollout": rollout.explain(), "hostile": hostile.explain(),
 		"container": container.explain(), "stopped": stopped.explain(), "quota": quota.explain()}
+}
+
+// slicesOfAll are slices with each face, of Services all of whose requests go through the activators, or not.
+func slicesOfAll(now time.Time, always bool) (all []wake.Lead) {
+	s := serves.Slice{Namespace: "default", Service: "web", Family: discoveryv1.AddressTypeIPv4, Ports: []serves.Port{{Name: "http", Pair: 20000}, {Name: "grpc", Pair: 20002}},
+		Face: serves.Active, Since: now.Add(-90 * time.Second), Activators: []serves.Activator{{Pod: "activator-1"}, {Pod: "activator-2"}}}
+	if always {
+		s.Serves.Path, s.Backends = serves.PathAlways, []serves.Backends{{Addresses: []string{"10.1.0.1", "10.1.0.2"}}, {Addresses: []string{"10.1.0.3"}}}
+	}
+	all = append(all, wake.LeadOf(&s))
+	s.Service, s.Ports, s.Face, s.Since, s.Serves.Path, s.Backends = "admin", []serves.Port{{Pair: 20004}}, serves.Standby, time.Time{}, "", nil
+	all = append(all, wake.LeadOf(&s))
+	s.Service, s.Face, s.Activators = "old", serves.Out, nil
+	return append(all, wake.LeadOf(&s))
 }
 
 // worker is what a workload with two queues has, and more pairs.

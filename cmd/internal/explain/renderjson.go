@@ -11,6 +11,7 @@ import (
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 	"github.com/mini-hpa/mini-hpa/scaler"
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
+	"github.com/mini-hpa/mini-hpa/scaler/wake"
 )
 
 // explanationJSON is the machine form of an explanation. Its policy is in the words of autoscaling/v2.
@@ -27,7 +28,7 @@ type explanationJSON struct {
 	// AsleepSince is absent where it is not known.
 	AsleepSince time.Time `json:"asleepSince,omitzero"`
 	// Leads are where requests to its Services go, where requests wake it.
-	Leads []scaler.Lead `json:"leads,omitempty"`
+	Leads []wake.Lead `json:"leads,omitempty"`
 	// Note says what cannot be seen from outside the controller; it is absent where the controller has answered.
 	Note string `json:"note,omitempty"`
 	// Source says who has answered.

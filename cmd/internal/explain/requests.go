@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,7 +34,7 @@ func (u unasked) Look(key annotations.Key) (wake.Requests, error) { return u.Req
 func (unasked) Stranded(annotations.Key) string { return "" }
 
 // leads are the EndpointSlices by which mini-hpa leads requests to the activators. A warning says that they could not be read.
-func leads(ctx context.Context, api cluster.Clients, w *annotations.Workload) ([]scaler.Lead, []annotations.Warning) {
+func leads(ctx context.Context, api cluster.Clients, w *annotations.Workload) ([]wake.Lead, []annotations.Warning) {
 	if w.Annotations[annotations.WakeKey] == "" {
 		return nil, nil
 	}
@@ -41,17 +42,13 @@ func leads(ctx context.Context, api cluster.Clients, w *annotations.Workload) ([
 	if err != nil {
 		return nil, []annotations.Warning{{Key: annotations.WakeKey, Rule: annotations.FoundUnchecked, Message: fmt.Sprintf("it is not known where its Services lead: %v", err)}}
 	}
-	var all []scaler.Lead
+	var all []wake.Lead
 	for i := range list.Items {
 		says, err := serves.Read(&list.Items[i])
 		if err != nil || says.Serves.Kind != w.Kind.Kind || says.Serves.Group != w.Kind.Group || says.Serves.Name != w.Name {
 			continue
 		}
-		lead := scaler.Lead{Service: says.Service, Slice: list.Items[i].Name, Face: says.Face.String(), Since: says.Since}
-		for _, a := range says.Activators {
-			lead.Activators = append(lead.Activators, a.Pod)
-		}
-		all = append(all, lead)
+		all = append(all, wake.LeadOf(&says))
 	}
 	if len(all) == 0 {
 		return nil, []annotations.Warning{{Key: annotations.WakeKey, Rule: annotations.FoundUnchecked,
@@ -60,29 +57,39 @@ func leads(ctx context.Context, api cluster.Clients, w *annotations.Workload) ([
 	return all, nil
 }
 
-// leads are where the requests to each Service go, one line for each slice.
+// leads are where the requests to each Service go, one line for each port of a slice.
 func (p page) leads(e scaler.Explanation) {
 	if len(e.Leads) == 0 {
 		return
 	}
 	p.Title("Requests (%s)", annotations.WakeKey)
-	p.Row("SERVICE", "LEADS TO", "SINCE", "ACTIVATORS")
+	p.Row("SERVICE", "PORT", "LEADS TO", "SINCE", "BY SLICE", "AT PORT", "OF ACTIVATORS")
 	for _, l := range e.Leads {
-		to, since := "its pods", "-"
-		switch l.Face {
-		case serves.Active.String():
-			to = "the activators"
-			if e.Snapshot.Replicas > 0 && !e.Policy.Wake.Always {
-				to = "the activators and its pods"
-			}
-		case serves.Standby.String():
-			to = "its pods, and the activators while none is ready"
-		}
+		since := "-"
 		if !l.Since.IsZero() {
 			since = fmt.Sprintf("%s (%s ago)", l.Since.Local().Format("15:04:05"), cli.Short(max(e.Snapshot.Time.Sub(l.Since), 0).Truncate(time.Second)))
 		}
-		p.Row(l.Service, to, since, strings.Join(l.Activators, ", "))
+		for _, port := range l.Ports {
+			p.Row(l.Service, cmp.Or(port.Name, "-"), leadsTo(l, e.Snapshot.Replicas), since, l.Slice, strconv.Itoa(int(port.Port)), cmp.Or(strings.Join(l.Activators, ", "), "-"))
+		}
 	}
+}
+
+// leadsTo is whom requests reach by a slice, or by Kubernetes' own beside it.
+func leadsTo(l wake.Lead, replicas int32) string {
+	switch {
+	case l.Always && l.Face == serves.Active.String():
+		return fmt.Sprintf("the activators, which are told of %s", cli.Plural(l.Pods, "pod"))
+	case l.Always:
+		return "nobody"
+	case l.Face == serves.Active.String() && replicas > 0:
+		return "the activators and its pods"
+	case l.Face == serves.Active.String():
+		return "the activators"
+	case l.Face == serves.Standby.String():
+		return "its pods, and the activators while none is ready"
+	}
+	return "its pods"
 }
 
 // requests are those that activators know of, and how long it took to wake the workload for some.

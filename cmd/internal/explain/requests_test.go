@@ -34,7 +34,7 @@ func TestExplainShowsWhereRequestsGo(t *testing.T) {
 		want, absent []string
 	}{
 		"active": {func(s *clitest.APIServer) { s.Others = map[string]any{path: slicesOf("web", "other")} }, nil,
-			[]string{"Requests (mini-hpa/wake)", "web      the activators and its pods  ", "(1m ago)", "activator-1", "only the running controller is told of requests"}, []string{"other    the activators"}},
+			[]string{"Requests (mini-hpa/wake)", "web      http  the activators and its pods  ", "mini-hpa-web  20001    activator-1", "(1m ago)", "only the running controller is told of requests"}, []string{"mini-hpa-other"}},
 		"as JSON": {func(s *clitest.APIServer) { s.Others = map[string]any{path: slicesOf("web")} }, []string{"-o", "json"},
 			[]string{`"service": "web"`, `"face": "active"`}, nil},
 		"none": {func(s *clitest.APIServer) { s.Others = map[string]any{path: slicesOf()} }, nil,

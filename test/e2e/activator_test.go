@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"strings"
@@ -30,6 +31,27 @@ func withActivators(ns string) []string {
 	return []string{"--activator", "--activator-namespace", ns, "--activator-propagation", activatorW.String()}
 }
 
+// awakened is a workload that sleeps when nothing is in its queue, and that requests to Service web wake.
+func awakened(t *testing.T, pairs map[string]string) (ns string, d *workload) {
+	t.Helper()
+	ns = shared.namespace(t)
+	shared.grantActivator(t, ns)
+	shared.setQueue(ns, 0)
+	d = shared.deploy(t, ns, "web", 1, 100, sleepy(ns, pairs))
+	d.service("web")
+	return ns, d
+}
+
+// endpoints is mini-hpa's EndpointSlice of a Service.
+func (d *workload) endpoints(service string) *discoveryv1.EndpointSlice {
+	d.t.Helper()
+	s, err := shared.client.DiscoveryV1().EndpointSlices(d.namespace).Get(d.t.Context(), "mini-hpa-"+service, metav1.GetOptions{})
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return s
+}
+
 // awaitSlice returns when mini-hpa's slice of a Service is what is wanted.
 func (d *workload) awaitSlice(service, want string) {
 	d.t.Helper()
@@ -43,11 +65,7 @@ func (d *workload) awaitSlice(service, want string) {
 // Service leads to the pods again.
 func TestRequestsWake(t *testing.T) {
 	t.Parallel()
-	ns := shared.namespace(t)
-	shared.grantActivator(t, ns)
-	shared.setQueue(ns, 0)
-	d := shared.deploy(t, ns, "web", 1, 100, sleepy(ns, map[string]string{"wake": "requests", "sync-period": "1m"}))
-	d.service("web")
+	ns, d := awakened(t, map[string]string{"wake": "requests", "sync-period": "1m"})
 	keeper := shared.doorkeeper(t, ns, "activator-1")
 	controller := shared.controller(t, ns, withActivators(ns)...)
 	stranger := &discoveryv1.EndpointSlice{AddressType: discoveryv1.AddressTypeIPv4, ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "strange", Labels: serves.Labels("web")}}
@@ -56,10 +74,7 @@ func TestRequestsWake(t *testing.T) {
 		t.Fatal(err)
 	}
 	slept := d.await(0)
-	asleep, err := shared.client.DiscoveryV1().EndpointSlices(ns).Get(t.Context(), "mini-hpa-web", metav1.GetOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	asleep := d.endpoints("web")
 	says, err := serves.Read(asleep)
 	if err != nil || says.Face != serves.Active || len(says.Activators) != 1 || says.Activators[0].Pod != "activator-1" {
 		t.Errorf("asleep, the slice says %+v: %v", says, err)
@@ -126,23 +141,13 @@ func TestRequestsWake(t *testing.T) {
 // TestTheLeaderDiesWhileRequestsWait: the next one sees them at once, and goes on with the doors that there are.
 func TestTheLeaderDiesWhileRequestsWait(t *testing.T) {
 	t.Parallel()
-	ns := shared.namespace(t)
-	shared.grantActivator(t, ns)
-	shared.setQueue(ns, 0)
-	d := shared.deploy(t, ns, "web", 1, 100, sleepy(ns, map[string]string{"wake": "requests", "sync-period": "1m"}))
-	d.service("web")
+	ns, d := awakened(t, map[string]string{"wake": "requests", "sync-period": "1m"})
 	keeper := shared.doorkeeper(t, ns, "activator-1")
 	first := shared.controller(t, ns, withActivators(ns)...)
 	shared.awaitLeader(t, ns)
 	second := shared.controller(t, ns, withActivators(ns)...)
 	d.await(0)
-	door := func() int32 {
-		s, err := shared.client.DiscoveryV1().EndpointSlices(ns).Get(t.Context(), "mini-hpa-web", metav1.GetOptions{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return *s.Ports[0].Port
-	}
+	door := func() int32 { return *d.endpoints("web").Ports[0].Port }
 	before := door()
 	first.kill()
 	keeper.hold("web", 1)
@@ -159,11 +164,7 @@ func TestTheLeaderDiesWhileRequestsWait(t *testing.T) {
 // more is woken.
 func TestASleeperIsNotLeftAlone(t *testing.T) {
 	t.Parallel()
-	ns := shared.namespace(t)
-	shared.grantActivator(t, ns)
-	shared.setQueue(ns, 0)
-	d := shared.deploy(t, ns, "web", 1, 100, sleepy(ns, map[string]string{"wake": "requests", "sync-period": "1m"}))
-	d.service("web")
+	ns, d := awakened(t, map[string]string{"wake": "requests", "sync-period": "1m"})
 	keeper := shared.doorkeeper(t, ns, "activator-1")
 	first := shared.controller(t, ns, withActivators(ns)...)
 	d.await(0)
@@ -235,11 +236,7 @@ func TestBeforeItGoesItWakesThem(t *testing.T) {
 // TestWithoutAnActivatorNobodySleeps, and it is told why.
 func TestWithoutAnActivatorNobodySleeps(t *testing.T) {
 	t.Parallel()
-	ns := shared.namespace(t)
-	shared.grantActivator(t, ns)
-	shared.setQueue(ns, 0)
-	d := shared.deploy(t, ns, "web", 1, 100, sleepy(ns, map[string]string{"wake": "requests"}))
-	d.service("web")
+	ns, d := awakened(t, map[string]string{"wake": "requests"})
 	shared.controller(t, ns, withActivators(ns)...)
 	if event := d.awaitEvent("FailedGetSource"); !strings.Contains(event, "activator@requests: no activator tells its state") {
 		t.Errorf("told: %s", event)
@@ -251,18 +248,11 @@ func TestWithoutAnActivatorNobodySleeps(t *testing.T) {
 // TestARequestAtTheActivatorItself wakes a workload: the program's own activator listens, tells the leader of the request, and holds it.
 func TestARequestAtTheActivatorItself(t *testing.T) {
 	t.Parallel()
-	ns := shared.namespace(t)
-	shared.grantActivator(t, ns)
-	shared.setQueue(ns, 0)
-	d := shared.deploy(t, ns, "web", 1, 100, sleepy(ns, map[string]string{"wake": "requests hold=5s", "sync-period": "1m"}))
-	d.service("web")
+	ns, d := awakened(t, map[string]string{"wake": "requests hold=5s", "sync-period": "1m"})
 	shared.controller(t, ns, withActivators(ns)...)
 	address := shared.activator(t, ns, "activator-1")
 	d.await(0)
-	slice, err := shared.client.DiscoveryV1().EndpointSlices(ns).Get(t.Context(), "mini-hpa-web", metav1.GetOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	slice := d.endpoints("web")
 	door := net.JoinHostPort(slice.Endpoints[0].Addresses[0], fmt.Sprint(*slice.Ports[0].Port))
 	if host, _, _ := net.SplitHostPort(door); host != address {
 		t.Errorf("the slice leads to %s, and the activator is at %s", host, address)
@@ -286,14 +276,19 @@ func TestARequestAtTheActivatorItself(t *testing.T) {
 	}
 }
 
-// alwaysThrough makes a Service without a selector, all of whose requests go to a workload by way of the activators, as HTTP or as another protocol.
-func (d *workload) alwaysThrough(name, protocol string) {
-	d.t.Helper()
-	service := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: d.namespace, Name: name, Annotations: map[string]string{"mini-hpa/activator": d.name}},
+// targeted is a workload all of whose requests go through the activators, by Service api, as HTTP or as another protocol, and that is held at 20 of them for each replica.
+func targeted(t *testing.T, protocol string, pairs map[string]string) (ns string, d *workload) {
+	t.Helper()
+	ns = shared.namespace(t)
+	shared.grantActivator(t, ns)
+	maps.Copy(pairs, map[string]string{"max": "10", "wake": "requests service=api path=always target=20", "sync-period": "1m"})
+	d = shared.deploy(t, ns, "web", 1, 100, pairs)
+	service := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "api", Annotations: map[string]string{"mini-hpa/activator": d.name}},
 		Spec: corev1.ServiceSpec{Ports: []corev1.ServicePort{{Name: "http", AppProtocol: &protocol, Port: 80, TargetPort: intstr.FromInt32(8080)}}}}
-	if _, err := d.w.client.CoreV1().Services(d.namespace).Create(d.t.Context(), service, metav1.CreateOptions{}); err != nil {
-		d.t.Fatal(err)
+	if _, err := shared.client.CoreV1().Services(ns).Create(t.Context(), service, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
 	}
+	return ns, d
 }
 
 // awaitBackends returns when activators are told of so many pods of a Service.
@@ -319,10 +314,7 @@ func (d *workload) awaitBackends(service string, pods int) {
 // activators know of its pods from its slice alone.
 func TestReplicasAreHeldAtATargetOfRequests(t *testing.T) {
 	t.Parallel()
-	ns := shared.namespace(t)
-	shared.grantActivator(t, ns)
-	d := shared.deploy(t, ns, "web", 1, 100, map[string]string{"min": "0", "max": "10", "wake": "requests service=api path=always target=20", "sync-period": "1m", "scale-down-stabilization": "1s"})
-	d.alwaysThrough("api", "http")
+	ns, d := targeted(t, "http", map[string]string{"min": "0", "scale-down-stabilization": "1s"})
 	one, two := shared.doorkeeper(t, ns, "activator-1"), shared.doorkeeper(t, ns, "activator-2")
 	shared.controller(t, ns, withActivators(ns)...)
 	d.awaitSlice("api", "active activator-1 activator-2")
@@ -350,17 +342,11 @@ func TestReplicasAreHeldAtATargetOfRequests(t *testing.T) {
 // TestRequestsAtTheActivatorItselfAreCounted: the program's own activator tells how many there are, from which it is not far to replicas.
 func TestRequestsAtTheActivatorItselfAreCounted(t *testing.T) {
 	t.Parallel()
-	ns := shared.namespace(t)
-	shared.grantActivator(t, ns)
-	d := shared.deploy(t, ns, "web", 1, 100, map[string]string{"min": "1", "max": "10", "wake": "requests service=api path=always target=20", "sync-period": "1m"})
-	d.alwaysThrough("api", "echo")
+	ns, d := targeted(t, "echo", map[string]string{"min": "1"})
 	shared.controller(t, ns, withActivators(ns)...)
 	address := shared.activator(t, ns, "activator-1")
 	d.awaitSlice("api", "active activator-1")
-	slice, err := shared.client.DiscoveryV1().EndpointSlices(ns).Get(t.Context(), "mini-hpa-api", metav1.GetOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	slice := d.endpoints("api")
 	door := net.JoinHostPort(address, fmt.Sprint(*slice.Ports[0].Port))
 	asked := time.Now()
 	for range 100 {

@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -16,8 +17,9 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	refuse, err := time.ParseDuration(os.Getenv("REFUSE"))
-	if err == nil {
-		err = calls.Serve(ctx, calls.Manner{Ledger: os.Getenv("LEDGER"), Refuse: refuse})
+	takes, err2 := time.ParseDuration(os.Getenv("TAKES"))
+	if err = errors.Join(err, err2); err == nil {
+		err = calls.Serve(ctx, calls.Manner{Ledger: os.Getenv("LEDGER"), Refuse: refuse, Takes: takes})
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "answerer:", err)

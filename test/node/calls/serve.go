@@ -38,16 +38,26 @@ type Manner struct {
 	Ledger string
 	// Refuse is for how long connections are refused once a probe has been told that all is well.
 	Refuse time.Duration
+	// Takes is how long each takes.
+	Takes time.Duration
+}
+
+// take serves the request of a number, but for its answer.
+func (m *Manner) take(ctx context.Context, id []byte) error {
+	if err := enter(ctx, m.Ledger, id); err != nil {
+		return err
+	}
+	time.Sleep(m.Takes) //nolint:forbidigo // as it was told
+	return nil
 }
 
 // Serve answers requests of all kinds with what they bring until ctx ends.
 func Serve(ctx context.Context, m Manner) error {
-	ledger := m.Ledger
 	handler := http.NewServeMux()
 	handler.HandleFunc("POST /", func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err == nil {
-			err = enter(r.Context(), ledger, []byte(r.URL.Path[1:]))
+			err = m.take(r.Context(), []byte(r.URL.Path[1:]))
 		}
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusInternalServerError)
@@ -59,14 +69,14 @@ func Serve(ctx context.Context, m Manner) error {
 	both.SetUnencryptedHTTP2(true)
 	one, two := &http.Server{Handler: handler, ReadHeaderTimeout: grace}, &http.Server{Handler: handler, Protocols: &both, ReadHeaderTimeout: grace}
 	streams := grpc.NewServer()
-	streams.RegisterService(description(ledger), nil)
-	bytes := &echo{ledger: ledger}
+	streams.RegisterService(description(m), nil)
+	bytes := &echo{manner: m}
 	failed := make(chan error, 6)
 	name, err := os.Hostname()
 	if err != nil {
 		return err
 	}
-	go func() { _ = enter(ctx, ledger+pathBegan, []byte(name)) }() // or it is not known when it began
+	go func() { _ = enter(ctx, m.Ledger+pathBegan, []byte(name)) }() // or it is not known when it began
 	open := func() error {
 		for port, serve := range map[int]func(net.Listener) error{PortHTTP: one.Serve, PortHTTP2: two.Serve, PortGRPC: streams.Serve, PortTCP: bytes.serve} {
 			listener, err := net.Listen("tcp", fmt.Sprint(":", port))
@@ -131,7 +141,7 @@ func serveHealth(server *http.Server, failed chan<- error) <-chan struct{} {
 // method is the one of the gRPC service: a stream of messages, of which the first is the number of the request.
 const method = "/calls.Calls/Echo"
 
-func description(ledger string) *grpc.ServiceDesc {
+func description(m Manner) *grpc.ServiceDesc {
 	return &grpc.ServiceDesc{ServiceName: "calls.Calls", Streams: []grpc.StreamDesc{{StreamName: "Echo", ClientStreams: true, ServerStreams: true,
 		Handler: func(_ any, stream grpc.ServerStream) error {
 			for first := true; ; first = false {
@@ -142,7 +152,7 @@ func description(ledger string) *grpc.ServiceDesc {
 					return err
 				}
 				if first {
-					if err := enter(stream.Context(), ledger, message.Value); err != nil {
+					if err := m.take(stream.Context(), message.Value); err != nil {
 						return err
 					}
 				}
@@ -155,7 +165,7 @@ func description(ledger string) *grpc.ServiceDesc {
 
 // echo answers connections with their own bytes. The first line is the number of the request.
 type echo struct {
-	ledger   string
+	manner   Manner
 	mu       sync.Mutex
 	listener net.Listener
 	serving  sync.WaitGroup
@@ -174,7 +184,7 @@ func (e *echo) serve(listener net.Listener) error {
 			defer c.Close()
 			from := bufio.NewReader(c)
 			line, err := from.ReadBytes('\n')
-			if err != nil || enter(context.Background(), e.ledger, line[:len(line)-1]) != nil {
+			if err != nil || e.manner.take(context.Background(), line[:len(line)-1]) != nil {
 				return
 			}
 			if _, err := c.Write(line); err == nil {

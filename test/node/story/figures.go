@@ -137,7 +137,7 @@ func (t *timeline) text() string {
 		{t.scaled, "the API server has answered that"},
 		{t.bound, "the pod has a node"},
 		{t.began, "its process begins"},
-		{t.ready, "its EndpointSlice says that it is ready"},
+		{t.ready, "the cluster says that it is ready"},
 		{t.answered, "the client has the answer"},
 	} {
 		fmt.Fprintf(&b, "  %6d ms  %s\n", moment.at.Sub(t.begun).Milliseconds(), moment.what)

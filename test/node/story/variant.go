@@ -64,6 +64,9 @@ func parts() []part {
 			v.cycles, v.burst = 100, every
 			v.words["Lifecycle"] = "{}" // nobody comes before the pods have ended
 		}},
+		{"always", "all requests go through the activators, each takes a tenth of a second, and three at a time are to be at a pod (path=always target=3)", func(v *Variant) {
+			v.words["Always"], v.words["Takes"] = "path=always target=3", "100ms"
+		}},
 		{"nftables", "kube-proxy works with nftables (package nftables)", func(v *Variant) { v.Node.Mode = machine.Nftables }},
 		{"late-proxy", "kube-proxy learns of each EndpointSlice 5 s late", func(v *Variant) { v.Node.Late = func([]byte) time.Duration { return late } }},
 		{"late-doors", "it learns of those of mini-hpa 5 s late, and of Kubernetes' at once", func(v *Variant) { v.Node.Late = lateOf(true) }},
@@ -72,7 +75,9 @@ func parts() []part {
 		{"kill-leader", "the leader is killed five times", func(v *Variant) { v.troubles = append(v.troubles, killLeader) }},
 		{"refuse", "pods refuse connections for 2 s after they are ready", func(v *Variant) {
 			v.words["Refuse"] = refusal.String()
-			v.excuses = append(v.excuses, atReadyPod)
+			if !v.isAlways() { // nobody but activators leads to pods, and these try again
+				v.excuses = append(v.excuses, atReadyPod)
+			}
 		}},
 		{"crash", "all pods crash, twice", func(v *Variant) {
 			v.cycles, v.burst = 1, 110*time.Second // requests are led to pods alone a minute and ten seconds after the end of the sleep
@@ -111,7 +116,7 @@ func Parts() string {
 
 // ReadVariant makes a variant of the parts of these names; none is the story as it is.
 func ReadVariant(names []string) (Variant, error) {
-	v := Variant{cycles: 6, burst: 8 * time.Second, patience: 9 * time.Minute, words: map[string]string{"Refuse": "0s", "Lifecycle": "{preStop: {sleep: {seconds: 12}}}", "Wake": ""}}
+	v := Variant{cycles: 6, burst: 8 * time.Second, patience: 9 * time.Minute, words: map[string]string{"Refuse": "0s", "Takes": "0s", "Always": "", "Lifecycle": "{preStop: {sleep: {seconds: 12}}}", "Wake": ""}}
 	var known []string
 	for _, p := range parts() {
 		known = append(known, p.name)
@@ -149,6 +154,9 @@ func (v *Variant) String() string {
 func (v *Variant) isFaulty() bool {
 	return len(v.troubles) > 0 || len(v.excuses) > 0 || v.Node.Late != nil
 }
+
+// isAlways says whether all requests go through the activators.
+func (v *Variant) isAlways() bool { return v.words["Always"] != "" }
 
 // fill puts the variant's words with those of the manifests.
 func (v *Variant) fill(words map[string]string) { maps.Copy(words, v.words) }

@@ -4,6 +4,7 @@ package story
 
 import (
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -11,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"sigs.k8s.io/yaml"
 )
 
 // TestPatches: what is left out of the product is in it, and once, also if more is left out.
@@ -63,8 +66,55 @@ func TestReadVariant(t *testing.T) {
 		t.Error("with hold-on=unready not every loss is excused, and without it each")
 	}
 	now := time.Now()
+	if refused := (loss{begun: now, ended: now, err: errors.New("connection refused")}); excused(&callbook{ready: []time.Time{now}}, refused, "always", "refuse") {
+		t.Error("where all requests go through the activators, a pod that refuses is no excuse")
+	}
 	if !excused(&callbook{ready: []time.Time{now}}, loss{begun: now, ended: now, err: errors.New("connection refused")}, "refuse", "crash", "hold-unready") {
 		t.Error("with hold-on=unready, too, a pod that is ready may refuse")
+	}
+}
+
+// TestTheManifestOfEachPath: with path=always the Service has no selector and consents, and nothing else says whether anybody calls.
+func TestTheManifestOfEachPath(t *testing.T) {
+	t.Parallel()
+	selector, consent, source := "selector: {app: answers}\n  ports", "annotations: {mini-hpa/activator: answers}", "mini-hpa/sources"
+	for with, want := range map[string][2][]string{
+		"long":          {{selector, source, "limit=10000  \n"}, {consent, "path="}},
+		"always":        {{consent, "limit=10000 path=always target=3 \n", `{name: TAKES, value: "100ms"}`}, {selector, source}},
+		"always,refuse": {{`{name: REFUSE, value: "2s"}`}, {selector}},
+		"hold-unready":  {{"limit=10000  hold-on=unready\n"}, nil},
+	} {
+		v, err := ReadVariant(strings.Split(with, ","))
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := newDirector(nil, "", t.TempDir(), io.Discard)
+		v.fill(d.words)
+		d.words["Ledger"], d.words["Address"], d.words["CallersPort"] = "http://10.0.0.1", "10.0.0.1", "80"
+		path, err := d.file("wake.yaml")
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for document := range strings.SplitSeq(string(text), "\n---\n") {
+			var object map[string]any
+			if err := yaml.Unmarshal([]byte(document), &object); err != nil || object["kind"] == nil {
+				t.Errorf("%s: %v in\n%s", with, err, document)
+			}
+		}
+		for _, part := range want[0] {
+			if !strings.Contains(string(text), part) {
+				t.Errorf("%s: %q is not in\n%s", with, part, text)
+			}
+		}
+		for _, part := range want[1] {
+			if strings.Contains(string(text), part) {
+				t.Errorf("%s: %q is in\n%s", with, part, text)
+			}
+		}
 	}
 }
 

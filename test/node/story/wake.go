@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -15,8 +16,10 @@ import (
 	"sync/atomic"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/watch"
 
 	"github.com/mini-hpa/mini-hpa/test/node/calls"
 	"github.com/mini-hpa/mini-hpa/test/node/sandbox"
@@ -86,7 +89,7 @@ func (d *director) wake(ctx context.Context, picture string) error {
 		{"all were served, and once", d.checkLedger},
 		{"mini-hpa has asked for nothing that it may not", d.nothingForbidden},
 	}
-	if !d.variant.isFaulty() {
+	if !d.variant.isFaulty() && !d.variant.isAlways() { // whose Service leads nowhere without mini-hpa
 		scenes = append(scenes, scene{"helm uninstall, while it sleeps", d.uninstallAsleep})
 	}
 	return d.perform(ctx, scenes)
@@ -148,20 +151,25 @@ func (d *director) deployAnswers(ctx context.Context) error {
 	return d.awaitNoPods(ctx)
 }
 
-// watchReady notes when a pod becomes ready after none was, as Kubernetes' own EndpointSlices say, until ctx ends.
+// watchReady notes when a pod becomes ready after none was, until ctx ends.
 func (d *director) watchReady(ctx context.Context) {
+	pods := map[string]bool{}
 	for was := false; ctx.Err() == nil; {
-		stream, err := d.Client.DiscoveryV1().EndpointSlices(shop).Watch(ctx, metav1.ListOptions{
-			LabelSelector: discoveryv1.LabelServiceName + "=" + answers + "," + discoveryv1.LabelManagedBy + "!=" + manager})
+		stream, err := d.whoIsReady(ctx)
 		if err != nil {
 			continue
 		}
 		for event := range stream.ResultChan() {
-			slice, ok := event.Object.(*discoveryv1.EndpointSlice)
-			if !ok {
-				break
+			var ready bool
+			switch object := event.Object.(type) {
+			case *discoveryv1.EndpointSlice:
+				ready = hasReady(object)
+			case *corev1.Pod:
+				pods[object.Name] = event.Type != watch.Deleted && isReady(object)
+				ready = slices.Contains(slices.Collect(maps.Values(pods)), true)
+			default: // it has ended, and the next one begins with what there is
+				continue
 			}
-			ready := hasReady(slice)
 			if ready && !was {
 				d.calls.mu.Lock()
 				d.calls.ready = append(d.calls.ready, time.Now())
@@ -171,6 +179,19 @@ func (d *director) watchReady(ctx context.Context) {
 		}
 		stream.Stop()
 	}
+}
+
+// whoIsReady watches Kubernetes' own EndpointSlices, or the pods themselves where their Service has none.
+func (d *director) whoIsReady(ctx context.Context) (watch.Interface, error) {
+	if d.variant.isAlways() {
+		return d.Client.CoreV1().Pods(shop).Watch(ctx, metav1.ListOptions{LabelSelector: "app=" + answers})
+	}
+	return d.Client.DiscoveryV1().EndpointSlices(shop).Watch(ctx, metav1.ListOptions{
+		LabelSelector: discoveryv1.LabelServiceName + "=" + answers + "," + discoveryv1.LabelManagedBy + "!=" + manager})
+}
+
+func isReady(pod *corev1.Pod) bool {
+	return slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool { return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue })
 }
 
 // hasReady says whether a slice leads to an endpoint that is ready.
@@ -332,6 +353,9 @@ func (d *director) checkLedger(context.Context) error {
 	}
 	if len(twice) > 0 || served < b.made-len(b.lost) {
 		errs = append(errs, fmt.Errorf("%d of %d were served, twice %v", served, b.made, twice))
+	}
+	if d.variant.isAlways() && slices.Max(history) < 2 {
+		errs = append(errs, errors.New("it has never had a second replica, though five requests at a time were there"))
 	}
 	if want := d.variant.cycles / 2; asleep < want {
 		errs = append(errs, fmt.Errorf("it slept %d times, want at least %d", asleep, want))

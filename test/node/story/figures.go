@@ -47,12 +47,18 @@ func (t *timeline) spans() []span {
 	}
 }
 
-// timelines looks up what happened between the first request of each burst and the first answer. One of which a moment is not known is left out.
-func timelines(wakes []awakening, records []rig.Record, ready []time.Time, ledger *calls.Ledger) []timeline {
+// timelines looks up what happened between the first request of each burst and the first answer, of pods to the first that was ready. One of which a moment is not known is left out.
+func timelines(wakes []awakening, records []rig.Record, ready []readiness, ledger *calls.Ledger) []timeline {
 	var found []timeline
 	for _, w := range wakes {
 		t := timeline{begun: w.begun, answered: w.answered}
 		within := func(at time.Time) bool { return !at.Before(w.begun) && !at.After(w.answered) }
+		pod := ""
+		for _, r := range ready {
+			if t.ready.IsZero() && within(r.at) {
+				t.ready, pod = r.at, r.pod
+			}
+		}
 		for i := range records {
 			r := &records[i]
 			if !within(r.Received) || r.ObjectRef == nil || r.ObjectRef.Namespace != shop || !r.Stored() {
@@ -61,13 +67,8 @@ func timelines(wakes []awakening, records []rig.Record, ready []time.Time, ledge
 			switch {
 			case t.asked.IsZero() && r.On("deployments/scale") && r.Verb != "get" && r.User.Username == account:
 				t.asked, t.scaled = r.Received, r.Answered
-			case t.bound.IsZero() && r.On("pods/binding"):
+			case t.bound.IsZero() && r.On("pods/binding") && r.ObjectRef.Name == pod:
 				t.bound, t.began = r.Answered, ledger.Began(r.ObjectRef.Name)
-			}
-		}
-		for _, at := range ready {
-			if t.ready.IsZero() && within(at) {
-				t.ready = at
 			}
 		}
 		if !slices.ContainsFunc(t.spans(), func(s span) bool { return s.from.IsZero() || s.to.IsZero() }) {

@@ -45,9 +45,10 @@ func TestTimelines(t *testing.T) {
 		record("get", account, "deployments", "scale", answers, 20, 25),
 		record("update", "somebody", "deployments", "scale", answers, 26, 27),
 		record("update", account, "deployments", "scale", answers, 30, 40),
+		record("create", "system:kube-scheduler", "pods", "binding", "answers-2", 90, 99), // which is ready later
 		record("create", "system:kube-scheduler", "pods", "binding", "answers-1", 100, 120),
 	}
-	ready := []time.Time{at(-9000), at(1500), at(9000)}
+	ready := []readiness{{at(-9000), "answers-0"}, {at(1500), "answers-1"}, {at(9000), "answers-2"}}
 	all := timelines([]awakening{{at(0), at(1550)}, {at(20000), at(21000)}}, records, ready, ledger)
 	if len(all) != 1 {
 		t.Fatalf("%d timelines, want the one that is known in all its parts", len(all))

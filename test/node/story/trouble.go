@@ -35,7 +35,7 @@ func atReadyPod(b *callbook, l loss) bool {
 		return false
 	}
 	for _, ready := range b.ready {
-		if l.begun.After(ready.Add(-time.Second)) && l.begun.Before(ready.Add(refusal+known)) {
+		if l.begun.After(ready.at.Add(-time.Second)) && l.begun.Before(ready.at.Add(refusal+known)) {
 			return true
 		}
 	}
@@ -148,7 +148,7 @@ func killIn(uid, name string) error {
 func crashPods(ctx context.Context, d *director, _ int) error {
 	err := d.eventually(ctx, "requests that are led to pods alone", func(ctx context.Context) error {
 		slice, err := d.Client.DiscoveryV1().EndpointSlices(shop).Get(ctx, serves.SliceName(answers, discoveryv1.AddressTypeIPv4), metav1.GetOptions{})
-		if err == nil && hasReady(slice) && !d.variant.isAlways() {
+		if err == nil && len(readyOf(slice)) > 0 && !d.variant.isAlways() {
 			err = errors.New("the activators are among the endpoints")
 		}
 		return err

@@ -66,10 +66,10 @@ func TestReadVariant(t *testing.T) {
 		t.Error("with hold-on=unready not every loss is excused, and without it each")
 	}
 	now := time.Now()
-	if refused := (loss{begun: now, ended: now, err: errors.New("connection refused")}); excused(&callbook{ready: []time.Time{now}}, refused, "always", "refuse") {
+	if refused := (loss{begun: now, ended: now, err: errors.New("connection refused")}); excused(&callbook{ready: []readiness{{at: now}}}, refused, "always", "refuse") {
 		t.Error("where all requests go through the activators, a pod that refuses is no excuse")
 	}
-	if !excused(&callbook{ready: []time.Time{now}}, loss{begun: now, ended: now, err: errors.New("connection refused")}, "refuse", "crash", "hold-unready") {
+	if !excused(&callbook{ready: []readiness{{at: now}}}, loss{begun: now, ended: now, err: errors.New("connection refused")}, "refuse", "crash", "hold-unready") {
 		t.Error("with hold-on=unready, too, a pod that is ready may refuse")
 	}
 }
@@ -175,7 +175,7 @@ func TestLossesThatAreExcused(t *testing.T) {
 	noon := time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
 	at := func(seconds int) time.Time { return noon.Add(time.Duration(seconds) * time.Second) }
 	refused, cut := errors.New("dial tcp 10.96.0.7:80: connect: connection refused"), errors.New("unexpected EOF")
-	b := &callbook{ready: []time.Time{at(60)}, crashes: []time.Time{at(100)}}
+	b := &callbook{ready: []readiness{{at: at(60)}}, crashes: []time.Time{at(100)}}
 	for name, tc := range map[string]struct {
 		excuse excuse
 		loss   loss

@@ -47,9 +47,16 @@ type callbook struct {
 	// first is when the first request of a burst was made, and answered when the first of them had its answer.
 	first, answered time.Time
 	wakes           []awakening // of bursts to a workload that slept
-	ready, crashes  []time.Time // when pods became ready, and crashed
+	ready           []readiness
+	crashes         []time.Time // when pods crashed
 	asking          sync.WaitGroup
 	sequence        int
+}
+
+// readiness is when a pod became ready after none was.
+type readiness struct {
+	at  time.Time
+	pod string
 }
 
 // loss is a request that was not answered as it has to be.
@@ -160,19 +167,20 @@ func (d *director) watchReady(ctx context.Context) {
 			continue
 		}
 		for event := range stream.ResultChan() {
-			var ready bool
 			switch object := event.Object.(type) {
 			case *discoveryv1.EndpointSlice:
-				ready = hasReady(object)
+				pods = readyOf(object)
 			case *corev1.Pod:
-				pods[object.Name] = event.Type != watch.Deleted && isReady(object)
-				ready = slices.Contains(slices.Collect(maps.Values(pods)), true)
+				if pods[object.Name] = true; event.Type == watch.Deleted || !isReady(object) {
+					delete(pods, object.Name)
+				}
 			default: // it has ended, and the next one begins with what there is
 				continue
 			}
+			ready := len(pods) > 0
 			if ready && !was {
 				d.calls.mu.Lock()
-				d.calls.ready = append(d.calls.ready, time.Now())
+				d.calls.ready = append(d.calls.ready, readiness{time.Now(), slices.Min(slices.Collect(maps.Keys(pods)))})
 				d.calls.mu.Unlock()
 			}
 			was = ready
@@ -194,9 +202,15 @@ func isReady(pod *corev1.Pod) bool {
 	return slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool { return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue })
 }
 
-// hasReady says whether a slice leads to an endpoint that is ready.
-func hasReady(slice *discoveryv1.EndpointSlice) bool {
-	return slices.ContainsFunc(slice.Endpoints, func(e discoveryv1.Endpoint) bool { return e.Conditions.Ready != nil && *e.Conditions.Ready })
+// readyOf are the pods that are ready to which a slice leads.
+func readyOf(slice *discoveryv1.EndpointSlice) map[string]bool {
+	pods := map[string]bool{}
+	for i := range slice.Endpoints {
+		if e := &slice.Endpoints[i]; e.TargetRef != nil && e.Conditions.Ready != nil && *e.Conditions.Ready {
+			pods[e.TargetRef.Name] = true
+		}
+	}
+	return pods
 }
 
 // callAndSleep is one cycle after the other: requests of all kinds come for a while, then there are none. At first, and after every third cycle, the workload

@@ -5,10 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
-
-	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/scaler/wake"
@@ -114,10 +111,10 @@ func (k *Keeper) Leave(ctx context.Context, key annotations.Key) (time.Duration,
 
 // Leads are the slices by which requests to the Services of a workload are led, or that are to go, by their names: as they were written last, or as they were seen.
 func (k *Keeper) Leads(key annotations.Key) []wake.Lead {
-	leads := map[types.NamespacedName]wake.Lead{}
+	leads := map[string]wake.Lead{}
 	for _, all := range k.slicesOf(key) {
 		for _, s := range all {
-			leads[s.name()] = wake.LeadOf(&s.says)
+			leads[s.object.Name] = wake.LeadOf(&s.says)
 		}
 	}
 	k.mu.Lock()
@@ -126,12 +123,16 @@ func (k *Keeper) Leads(key annotations.Key) []wake.Lead {
 		for _, name := range s.services {
 			if known := k.services[name]; known != nil {
 				for _, says := range known.says() {
-					leads[says.Key()] = wake.LeadOf(says)
+					leads[says.Name()] = wake.LeadOf(says)
 				}
 			}
 		}
 	}
-	return slices.SortedFunc(maps.Values(leads), func(a, b wake.Lead) int { return strings.Compare(a.Slice, b.Slice) })
+	var all []wake.Lead
+	for _, name := range slices.Sorted(maps.Keys(leads)) {
+		all = append(all, leads[name])
+	}
+	return all
 }
 
 // Stranded is why requests cannot wake a workload any more that sleeps, as of its last look; empty if they can, or were never to.

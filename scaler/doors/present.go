@@ -1,8 +1,8 @@
 package doors
 
 import (
+	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -102,11 +102,17 @@ func (p *present) listening(slice types.NamespacedName, family discoveryv1.Addre
 	return sorted(to), all
 }
 
+// sorted are the same by the names of their pods. Texts are sorted, which the program does elsewhere, too: to sort values of one more type takes 15 kB of it.
 func sorted(all []serves.Activator) []serves.Activator {
-	slices.SortFunc(all, func(a, b serves.Activator) int {
-		return strings.Compare(a.Pod+" "+string(a.UID), b.Pod+" "+string(b.UID))
-	})
-	return all
+	by := map[string]serves.Activator{}
+	for _, a := range all {
+		by[a.Pod+" "+string(a.UID)] = a
+	}
+	var sorted []serves.Activator
+	for _, name := range slices.Sorted(maps.Keys(by)) {
+		sorted = append(sorted, by[name])
+	}
+	return sorted
 }
 
 // isToldLocked says whether any activator tells its state.

@@ -189,7 +189,7 @@ func plots() map[string]map[string]plot {
 			"asleep":      {[]string{`mini_hpa_condition{condition="ScalingActive",` + shop + `} 0x60`, `mini_hpa_workload_mode{mode="asleep",` + shop + `} 1x60`}, 30, nil},
 			"pods start":  {[]string{`mini_hpa_condition{condition="ScalingActive",` + shop + `} 1x20 0x5 1x40`, `mini_hpa_workload_mode{mode="auto",` + shop + `} 1x60`}, 30, nil},
 		},
-		"MiniHPACannotWake": {
+		"MiniHPAAsleepAndFailing": {
 			"its source is down":    {[]string{`mini_hpa_failed_metrics{` + shop + `} _x5 1x60`, `mini_hpa_asleep{` + shop + `} 1x60`}, 30, []string{`hpa_name="web", kind="Deployment", namespace="shop"`}},
 			"the source came back":  {[]string{`mini_hpa_failed_metrics{` + shop + `} 1x10 stale`, `mini_hpa_asleep{` + shop + `} 1x60`}, 30, nil},
 			"awake":                 {[]string{`mini_hpa_failed_metrics{` + shop + `} 1x60`, `mini_hpa_asleep{` + shop + `} 0x60`}, 30, nil},

@@ -83,8 +83,11 @@ func plots() map[string]map[string]plot {
 		"MiniHPASourceDown": {
 			"it fails": {[]string{`mini_hpa_source_requests_total{source="prom",result="failed",` + leader + `} 0+1x20`, `mini_hpa_source_requests_total{source="prom",result="not_asked",` + leader + `} 0+9x20`},
 				15, []string{`namespace="mini-hpa", source="prom"`}},
-			"it has failed since it was good": {[]string{`mini_hpa_source_requests_total{source="prom",result="timeout",` + leader + `} 0x5 0+1x30`, `mini_hpa_source_requests_total{source="prom",result="ok",` + leader + `} 0+4x5 20x30`},
-				25, []string{`namespace="mini-hpa", source="prom"`}},
+			"it has failed since it was good":       {lastGoodAtFive(), 25, []string{`namespace="mini-hpa", source="prom"`}},
+			"its last answer was five minutes ago":  {lastGoodAtFive(), 10, []string{`namespace="mini-hpa", source="prom"`}},
+			"its last answer was three minutes ago": {lastGoodAtFive(), 8, nil},
+			"it has been asked for two minutes": {[]string{`mini_hpa_source_requests_total{source="prom",result="failed",` + leader + `} 0+1x20`, `mini_hpa_source_requests_total{source="prom",result="not_asked",` + leader + `} 0+9x20`},
+				2, nil},
 			"another one works": {[]string{`mini_hpa_source_requests_total{source="prom",result="failed",` + leader + `} 0+1x20`, `mini_hpa_source_requests_total{source="kafka",result="ok",` + leader + `} 0+4x20`},
 				15, []string{`namespace="mini-hpa", source="prom"`}},
 			"some requests fail": {[]string{`mini_hpa_source_requests_total{source="prom",result="failed",` + leader + `} 0+3x20`, `mini_hpa_source_requests_total{source="prom",result="ok",` + leader + `} 0+1x20`}, 15, nil},
@@ -238,6 +241,11 @@ func plots() map[string]map[string]plot {
 			"observed":      {[]string{`mini_hpa_workload_mode{mode="observe",` + shop + `} 1x2880`}, 2880, nil},
 		},
 	}
+}
+
+// lastGoodAtFive is a source whose last good answer comes in the fifth minute, and which fails from then on.
+func lastGoodAtFive() []string {
+	return []string{`mini_hpa_source_requests_total{source="prom",result="timeout",` + leader + `} 0x5 0+1x30`, `mini_hpa_source_requests_total{source="prom",result="ok",` + leader + `} 0+4x5 20x30`}
 }
 
 // failingWatch is a watch that fails in a way, and failedWatch the labels of the alert about it.

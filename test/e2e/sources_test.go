@@ -215,3 +215,27 @@ func TestAnExternalScalerWakesAtOnce(t *testing.T) {
 		t.Errorf("the scaler was asked %d times after its word, want once", n)
 	}
 }
+
+// TestAWorkloadFollowsThePodsOfAnother: there is a proxy for each ten pods of another workload of the namespace. It is scaled in proportion while they come
+// and go, sleeps when there are none, and wakes when there are some again, without a file of sources.
+func TestAWorkloadFollowsThePodsOfAnother(t *testing.T) {
+	t.Parallel()
+	ns := shared.namespace(t)
+	web := shared.deploy(t, ns, "web", 20, 0, nil)
+	proxy := shared.deploy(t, ns, "proxy", 1, 0, map[string]string{"sources": "workload selector=app=web phase=ready target=10", "min": "0", "max": "20",
+		"sync-period": "1s", "scale-down-stabilization": "1s", "scale-up-policies": "20 pods/1s"})
+	shared.controller(t, ns)
+	for _, now := range []struct{ pods, want int32 }{{20, 2}, {45, 5}, {11, 2}, {0, 0}, {30, 3}} {
+		web.set(now.pods)
+		proxy.await(now.want)
+		if now.want > 0 {
+			proxy.awaitPods(now.want)
+		}
+	}
+	proxy.wantTurns(1, 5, 0, 3)
+	web.wantHistory(20, 45, 11, 0, 30)
+	proxy.eventually("an Event for each write, with what was counted", func(context.Context) (bool, string) {
+		events := strings.Join(proxy.events(), "\n")
+		return proxy.told("SuccessfulRescale") == len(proxy.history())-1 && strings.Contains(events, "workload@"), events
+	})
+}

@@ -54,6 +54,23 @@ func fileOf(env Env, p string) ([]byte, error) {
 	return text, nil
 }
 
+// leastKey is how long a word of keysFrom is at least that is no word for people: seeds of keys have 58 characters, and JWTs hundreds.
+const leastKey = 16
+
+// keysFrom reads a file in which credentials stand between lines for people, as nsc writes it, or alone. A JWT of it is sent to the server, which may repeat it.
+func keysFrom(env Env, p string) ([]byte, error) {
+	text, err := fileOf(env, p)
+	if err != nil {
+		return nil, err
+	}
+	for word := range strings.FieldsSeq(string(text)) {
+		if len(word) >= leastKey && strings.Trim(word, "-*") == word {
+			env.secrets.add(word)
+		}
+	}
+	return text, nil
+}
+
 // secretFrom reads a credential: a file without the line break at its end, which editors add. Only a path of "" has none.
 func secretFrom(env Env, p string) (string, error) {
 	if p == "" {

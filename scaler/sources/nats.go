@@ -90,7 +90,7 @@ func (a *natsAuth) option(env Env) (nats.Option, error) {
 		token, err := secretFrom(env, a.TokenFile)
 		return nats.Token(token), err
 	case a.CredentialsFile != "":
-		text, err := fileOf(env, a.CredentialsFile)
+		text, err := keysFrom(env, a.CredentialsFile)
 		return nats.UserCredentialBytes(text), err
 	case a.NKeyFile != "":
 		return a.nkey(env)
@@ -100,7 +100,7 @@ func (a *natsAuth) option(env Env) (nats.Option, error) {
 }
 
 func (a *natsAuth) nkey(env Env) (nats.Option, error) {
-	text, err := fileOf(env, a.NKeyFile)
+	text, err := keysFrom(env, a.NKeyFile)
 	if err != nil {
 		return nil, err
 	}

@@ -11,12 +11,16 @@ import (
 	"net"
 	"net/http/httptest"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest"
+	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/mini-hpa/mini-hpa/annotations/catalog"
 	"github.com/mini-hpa/mini-hpa/scaler/metrics"
@@ -56,6 +60,19 @@ func open(t *testing.T, kind, settings string, have *files) sources.Client {
 // openIn is open where more of the process around a client counts.
 func openIn(t *testing.T, kind, settings string, env sources.Env) sources.Client {
 	t.Helper()
+	k, entry := entryOf(t, kind, settings)
+	env.Log = zaptest.NewLogger(t)
+	client, err := k.Open(&entry, env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(client.Close)
+	return client
+}
+
+// entryOf is an entry of a kind in the file, with these settings, which nothing holds back.
+func entryOf(t *testing.T, kind, settings string) (sources.Kind, catalog.Entry) {
+	t.Helper()
 	at := slices.IndexFunc(sources.Kinds(), func(k sources.Kind) bool { return k.Name == kind })
 	if at < 0 {
 		t.Fatalf("there is no kind %q", kind)
@@ -68,13 +85,38 @@ func openIn(t *testing.T, kind, settings string, env sources.Env) sources.Client
 	}
 	entry := *all.Entry("it")
 	entry.Timeout = timeout
-	env.Log = zaptest.NewLogger(t)
-	client, err := k.Open(&entry, env)
+	return k, entry
+}
+
+// listed are the settings of an entry that names addresses, and more.
+func listed(name string, addresses, more []string) string {
+	text, _ := json.Marshal(addresses) // of texts alone
+	return strings.Join(append([]string{fmt.Sprintf("%q: %s", name, text)}, more...), ", ")
+}
+
+// tellsNoneOf asks a source that is refused, and looks for secrets in all that it logs, and in what a tenant reads.
+func tellsNoneOf(t *testing.T, kind, settings string, have *files, asked metrics.Question, secrets ...string) {
+	t.Helper()
+	_, entry := entryOf(t, kind, settings)
+	core, logged := observer.New(zapcore.DebugLevel)
+	source, err := sources.Open(&entry, sources.Env{Log: zap.New(core), ReadFile: have.read}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(client.Close)
-	return client
+	defer source.Close()
+	_, err = source.Ask(t.Context(), asked)
+	if err == nil || !strings.Contains(err.Error(), " refused the credentials ") || logged.Len() == 0 {
+		t.Errorf("%v, and the log has %d lines; want that the credentials are refused, and a line about it", err, logged.Len())
+	}
+	text := fmt.Sprint(err)
+	for _, line := range logged.All() {
+		text += fmt.Sprintf("\n%s %v", line.Message, line.ContextMap())
+	}
+	for _, secret := range secrets {
+		if strings.Contains(text, secret) {
+			t.Errorf("%q is seen: %s", secret, text)
+		}
+	}
 }
 
 // allowAll is what an entry allows that holds nobody back.

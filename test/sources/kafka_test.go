@@ -3,7 +3,6 @@ package sources
 import (
 	"context"
 	"crypto/tls"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -119,12 +118,11 @@ func (s *kafkaStory) commit(group, topic string, offsets map[int32]int64) {
 // source opens the client under test, with more settings such as `"tls": {}`.
 func (s *kafkaStory) source(have *files, more ...string) sources.Client {
 	s.Helper()
-	brokers, err := json.Marshal(s.addrs)
-	if err != nil {
-		s.Fatal(err)
-	}
-	return open(s.T, "kafka", strings.Join(append(more, `"brokers": `+string(brokers)), ", "), have)
+	return open(s.T, "kafka", s.settings(more...), have)
 }
+
+// settings are those of an entry for the cluster.
+func (s *kafkaStory) settings(more ...string) string { return listed("brokers", s.addrs, more) }
 
 // requests returns the counts since it was called last, without those that open a connection.
 func (s *kafkaStory) requests() map[string]int {
@@ -632,6 +630,9 @@ func TestKafkaHostileNames(t *testing.T) {
 	)
 }
 
+// wrongPassword is one that nobody can take for another word.
+const wrongPassword = "Hunter2-wrong"
+
 // refusal answers credentials as Kafka does that refuses them, with a code and with text, where kfake closes the connection.
 type refusal struct {
 	on    atomic.Bool
@@ -649,7 +650,7 @@ func (s *kafkaStory) refuseCredentials() *refusal {
 		r.count.Add(1)
 		answer := request.ResponseKind().(*kmsg.SASLAuthenticateResponse)
 		answer.ErrorCode = kerr.SaslAuthenticationFailed.Code
-		answer.ErrorMessage = kmsg.StringPtr("scaler may not have the password wrong")
+		answer.ErrorMessage = kmsg.StringPtr("scaler may not have the password " + wrongPassword)
 		return answer, nil, true
 	})
 	return r
@@ -663,19 +664,21 @@ func TestKafkaSASL(t *testing.T) {
 			t.Parallel()
 			s := newKafka(t, 2, kfake.SeedTopics(1, "shop.orders"), kfake.EnableSASL(), kfake.Superuser(mechanism, "scaler", "right"))
 			refused := s.refuseCredentials()
-			have := with(map[string]string{"/user": "scaler\n", "/password": "wrong"})
-			client := s.source(have, fmt.Sprintf(`"sasl": {"mechanism": %q, "userFile": "/user", "passwordFile": "/password"}`, mechanism))
+			have := with(map[string]string{"/user": "scaler\n", "/password": wrongPassword})
+			login := fmt.Sprintf(`"sasl": {"mechanism": %q, "userFile": "/user", "passwordFile": "/password"}`, mechanism)
+			client := s.source(have, login)
 			asked := lagOf("mine", "shop.orders")
 			expect(t, ask(t, client, asked), "!refused the credentials")
 			if n := refused.count.Load(); n > 2 { // by Metadata and by FindCoordinator
 				t.Errorf("the wrong password was tried %d times", n)
 			}
+			tellsNoneOf(t, "kafka", s.settings(login), have, asked, wrongPassword)
 			refused.on.Store(false)
 			have.Store("/password", "right\n")
 			expect(t, ask(t, client, asked), "0")
 
 			// Connections that are there stay; a new one is made with what the file says now.
-			have.Store("/password", "wrong")
+			have.Store("/password", wrongPassword)
 			expect(t, ask(t, client, asked), "0")
 			have.Delete("/password")
 			for _, address := range s.addrs {
@@ -686,8 +689,8 @@ func TestKafkaSASL(t *testing.T) {
 			expect(t, ask(t, client, asked), "0")
 
 			// A broker that closes the connection instead says no more.
-			have.Store("/password", "wrong")
-			client = s.source(have, fmt.Sprintf(`"sasl": {"mechanism": %q, "userFile": "/user", "passwordFile": "/password"}`, mechanism))
+			have.Store("/password", wrongPassword)
+			client = s.source(have, login)
 			expect(t, ask(t, client, asked), `!broke off the connection when it was asked for topic "shop.orders"`)
 		})
 	}

@@ -2,10 +2,10 @@ package sources
 
 import (
 	"crypto/tls"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -94,11 +94,7 @@ func fill(t *testing.T, people nats.JetStreamContext, name string, written, fetc
 
 func natsSource(t *testing.T, have *files, addresses []string, more ...string) sources.Client {
 	t.Helper()
-	servers, err := json.Marshal(addresses)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return open(t, "nats", strings.Join(append(more, `"servers": `+string(servers)), ", "), have)
+	return open(t, "nats", listed("servers", addresses, more), have)
 }
 
 func pendingOf(stream, consumer string) metrics.Question {
@@ -198,8 +194,8 @@ func TestNATSCredentials(t *testing.T) {
 		right, wrong string
 	}{
 		"password": {func(o *server.Options) { o.Username, o.Password = "scaler", "right" },
-			`{"userFile": "/user", "passwordFile": "/secret"}`, "/secret", "right\n", "wrong"},
-		"token":       {func(o *server.Options) { o.Authorization = "right" }, `{"tokenFile": "/secret"}`, "/secret", "right\n", "wrong"},
+			`{"userFile": "/user", "passwordFile": "/secret"}`, "/secret", "right\n", wrongPassword},
+		"token":       {func(o *server.Options) { o.Authorization = "right" }, `{"tokenFile": "/secret"}`, "/secret", "right\n", wrongPassword},
 		"nkey":        {func(o *server.Options) { o.Nkeys = []*server.NkeyUser{{Nkey: public}} }, `{"nkeyFile": "/secret"}`, "/secret", string(seed) + "\n", string(wrongSeed)},
 		"credentials": {trusted, `{"credentialsFile": "/secret"}`, "/secret", credentials, wrongCredentials},
 	} {
@@ -210,6 +206,7 @@ func TestNATSCredentials(t *testing.T) {
 			client := natsSource(t, have, []string{addressOf(s)}, `"auth": `+c.auth)
 			asked := pendingOf("absent", "worker")
 			expect(t, ask(t, client, asked), "!refused the credentials")
+			tellsNoneOf(t, "nats", listed("servers", []string{addressOf(s)}, []string{`"auth": ` + c.auth}), have, asked, keysOf(c.wrong)...)
 			have.Store(c.path, c.right)
 			expect(t, ask(t, client, asked), `!has no stream "absent"`)
 			have.Store(c.path, c.wrong)
@@ -224,6 +221,11 @@ func TestNATSCredentials(t *testing.T) {
 			expect(t, ask(t, natsSource(t, have, []string{addressOf(s)}), asked), "!refused the credentials")
 		})
 	}
+}
+
+// keysOf are the credentials of a file, which may stand between lines for people.
+func keysOf(file string) []string {
+	return slices.DeleteFunc(strings.Fields(file), func(word string) bool { return len(word) < len(wrongPassword) || strings.Trim(word, "-*") != word })
 }
 
 // operatorMode sets up a server that trusts an operator, and returns a user's credentials, and those of a user of an operator that it does not trust.

@@ -10,7 +10,8 @@ import (
 	"github.com/mini-hpa/mini-hpa/annotations/catalog"
 )
 
-// TestTheGuideCanBeFollowed: the file of docs/sources.md can be used, each of its lines may be asked in namespace shop, and each of its sources has a recipe.
+// TestTheGuideCanBeFollowed: the file of docs/sources.md can be used, each of its lines may be asked in namespace shop, and each kind of source that there is has
+// a row, an entry if it needs one, and a recipe for each.
 func TestTheGuideCanBeFollowed(t *testing.T) {
 	page, err := os.ReadFile("../../docs/sources.md")
 	if err != nil {
@@ -25,19 +26,30 @@ func TestTheGuideCanBeFollowed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, e := range listed.Entries() {
-		if !strings.Contains(string(page), "| `"+e.Type.Name+"` |") {
-			t.Errorf("docs/sources.md has no row of type %q", e.Type.Name)
-		}
-	}
 	lines := regexp.MustCompile(`(?m)^ *mini-hpa/sources: (.+)$`).FindAllStringSubmatch(string(page), -1)
 	if len(lines) < 3 {
 		t.Fatalf("docs/sources.md has %d lines of sources", len(lines))
 	}
-	_, recipes, _ := strings.Cut(string(page), "## Recipes")
+	names := map[string][]string{} // by their kind
 	for _, e := range listed.Entries() {
-		if !strings.Contains(recipes, "mini-hpa/sources: "+e.Name+" ") {
-			t.Errorf("docs/sources.md has no recipe with the %s %q", e.Type.Name, e.Name)
+		names[e.Type.Name] = append(names[e.Type.Name], e.Name)
+	}
+	_, recipes, _ := strings.Cut(string(page), "\n## Recipes\n")
+	recipes, _, _ = strings.Cut(recipes, "\n## ")
+	for _, k := range Kinds() {
+		if !strings.Contains(string(page), "| `"+k.Name+"` |") {
+			t.Errorf("docs/sources.md has no row of type %q", k.Name)
+		}
+		if k.Entryless {
+			names[k.Name] = []string{k.Name}
+		}
+		if len(names[k.Name]) == 0 {
+			t.Errorf("the file of docs/sources.md has no source of type %q", k.Name)
+		}
+		for _, name := range names[k.Name] {
+			if !strings.Contains(recipes, "mini-hpa/sources: "+name+" ") {
+				t.Errorf("docs/sources.md has no recipe with the %s %q", k.Name, name)
+			}
 		}
 	}
 	for _, line := range lines {

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -42,5 +43,26 @@ func TestTheProgramIsSmall(t *testing.T) {
 	}
 	if t.Logf("the program has %d bytes", info.Size()); info.Size() > most {
 		t.Errorf("the program has %d bytes, more than %d", info.Size(), most)
+	}
+}
+
+// TestBuildsHaveTheTag: whatever builds a program of this repository leaves out what gRPC draws with a template.
+func TestBuildsHaveTheTag(t *testing.T) {
+	t.Parallel()
+	builds := regexp.MustCompile(`\bgo (build|run|test|install|list)\b.*`)
+	for name, count := range map[string]int{".ci/run": 1, "Dockerfile": 1, "action.yml": 1} {
+		text, err := os.ReadFile(filepath.Join(repository, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := builds.FindAllString(string(text), -1)
+		if len(found) != count {
+			t.Errorf("%s builds %d times, want %d: %q", name, len(found), count, found)
+		}
+		for _, line := range found {
+			if !strings.Contains(line, "grpcnotrace") {
+				t.Errorf("%s builds without the tag grpcnotrace: %s", name, line)
+			}
+		}
 	}
 }

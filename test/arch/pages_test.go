@@ -99,6 +99,31 @@ func TestLinksLeadSomewhere(t *testing.T) {
 	}
 }
 
+// TestTheDesignHasARowOfEachPackage that the plan has. Behind the first package of a row others stand without the folder that they share with it.
+func TestTheDesignHasARowOfEachPackage(t *testing.T) {
+	t.Parallel()
+	rows := map[string]bool{}
+	for line := range strings.Lines(pages(t)["docs/design.md"]) {
+		cells := strings.Split(line, "|")
+		if len(cells) < 4 {
+			continue
+		}
+		folder := ""
+		for i, found := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(cells[1], -1) {
+			if name := found[1]; i == 0 || strings.Contains(name, "/") {
+				folder, rows[name] = path.Dir(name), true
+			} else {
+				rows[path.Join(folder, name)] = true
+			}
+		}
+	}
+	for room := range House().Rooms {
+		if !rows[room] {
+			t.Errorf("the table of docs/design.md has no row of %s", room)
+		}
+	}
+}
+
 // TestPagesNameWhatIsThere: a path, a target of make or a test that a page names in backticks exists.
 func TestPagesNameWhatIsThere(t *testing.T) {
 	t.Parallel()

@@ -16,12 +16,16 @@ import (
 const about = `Says what HorizontalPodAutoscalers (autoscaling/v2, v2beta2, v2beta1, v1) and ScaledObjects of KEDA are in annotations, and changes nothing:
 
 mini-hpa migrate -f web.yaml                    of files, - is standard input
+mini-hpa migrate -f values.yaml                 of the values of a Helm chart that has autoscaling, as that of helm create
 mini-hpa migrate hpa/web scaledobject/worker    of the cluster
 mini-hpa migrate -A                             all of them
 
 -o patch writes a document for each workload that has its annotations alone, for kubectl patch --patch-file, for kustomize or to be copied;
 -o command writes the kubectl annotate of each; -o manifest writes the files once more with the annotations in their workloads and without what was
 converted; -o sources writes the entries that the triggers of ScaledObjects need in the administrator's file (docs/sources.md); -o json has everything.
+
+Values do not say which workload they are about: of them -o patch writes the annotations without a name, and nothing else can be written. What the chart's
+templates make of them is known for certain only from what they render: helm template . | mini-hpa migrate -f -
 
 Each field that is lost, or means something else, is told on standard error, with its place, its value, why, and what to do; then the exit code
 is 1, and the rest is written all the same. It is 2 if a file cannot be read. What the version of an object leaves out counts as what the API
@@ -65,15 +69,12 @@ func (t *task) Run(ctx context.Context, args []string, s cli.Streams) error {
 	}
 	m := migration{objects: found}
 	for _, o := range found.objects {
-		if o.is(rivals()) {
+		if o.section != nil || o.is(rivals()) {
 			m.convert(o)
 		}
 	}
-	if len(m.results) == 0 && found.values != "" {
-		return cli.Unreadable(fmt.Errorf("%s: has values of a Helm chart, of which only its templates say what is autoscaled; want what they render: helm template . | mini-hpa migrate -f -", found.values))
-	}
 	if len(m.results) == 0 && len(found.unreadable) == 0 {
-		return cli.Unreadable(errors.New("found no HorizontalPodAutoscaler and no ScaledObject"))
+		return cli.Unreadable(errors.New("found no HorizontalPodAutoscaler and no ScaledObject, and no values of a Helm chart that say how it is autoscaled"))
 	}
 	if err := m.write(t.output, s); err != nil {
 		return fmt.Errorf("cannot write what was converted: %w", err)

@@ -65,9 +65,12 @@ func (m *migration) convert(o *object) {
 	r := &result{From: o.reference, object: o}
 	m.results = append(m.results, r)
 	var err error
-	if o.Kind == annotations.KindScaledObject {
+	switch {
+	case o.section != nil:
+		err = m.values(r)
+	case o.Kind == annotations.KindScaledObject:
 		err = m.scaledObject(r)
-	} else {
+	default:
 		err = m.autoscaler(r)
 	}
 	if err != nil {
@@ -125,6 +128,46 @@ func (m *migration) scaledObject(r *result) error {
 	return nil
 }
 
+// values converts a section of the values of a chart.
+func (m *migration) values(r *result) error {
+	s, path := r.object.section, r.From.Name
+	add := func(remarks ...hpa.Remark) {
+		for _, remark := range remarks {
+			remark.Path = strings.TrimSuffix(path+"."+strings.TrimPrefix(strings.TrimPrefix(remark.Path, "spec"), "."), ".")
+			r.Remarks = append(r.Remarks, remark)
+		}
+	}
+	if s.fields[valueEnabled] == false {
+		add(hpa.Remark{Path: valueEnabled, Value: "false", Why: "switches it off, so that nothing is made of it"})
+		return nil
+	}
+	data, lost, err := s.autoscaler()
+	if err != nil {
+		return err
+	}
+	add(lost...)
+	o, remarks, err := hpa.Read(data)
+	if err != nil {
+		return err
+	}
+	add(remarks...)
+	if o.Spec.MaxReplicas == 0 {
+		add(hpa.Remark{Path: valueMax, Why: "is not here, so that nothing is made of it", Do: "add it, or convert what the chart renders: helm template . | mini-hpa migrate -f -", Lost: true})
+		return nil
+	}
+	if o.Spec.Behavior == nil {
+		m.limitless++
+	}
+	r.Annotations = hpa.Annotations(&o.Spec)
+	place := "put them into metadata.annotations of its template"
+	if own := s.annotationsValue(); own != "" {
+		place = "the value " + own + " may be what its template has there"
+	}
+	add(hpa.Remark{Why: "does not say of which workload", Do: place + "; podAnnotations are those of its pods, where nothing reads them"},
+		hpa.Remark{Path: valueEnabled, Why: "makes the HPA", Do: "take the HPA out of the templates rather than set this to false: then most charts write spec.replicas, which each upgrade would set again (docs/migrate.md)"})
+	return nil
+}
+
 // target notes which workload is scaled. It is false if mini-hpa cannot scale it.
 func (r *result) target(ref autoscalingv2.CrossVersionObjectReference) bool {
 	const path = "spec.scaleTargetRef"
@@ -163,8 +206,11 @@ func (m *migration) judge(r *result) {
 	for _, w := range warnings {
 		r.Remarks = append(r.Remarks, hpa.Remark{Path: "", Why: "is converted, with a warning: " + w.String()})
 	}
+	if r.Workload == nil {
+		return
+	}
 	for _, other := range m.results {
-		if other != r && other.Annotations != nil && *other.Workload == *r.Workload {
+		if other != r && other.Annotations != nil && other.Workload != nil && *other.Workload == *r.Workload {
 			refuse("spec.scaleTargetRef", r.Workload.Name, "is what "+other.From.title()+" scales, too: of these two only that is converted", "decide for one of them")
 			return
 		}

@@ -29,6 +29,10 @@ func (m *migration) writeManifests(s cli.Streams) error {
 		if r.Annotations == nil {
 			continue
 		}
+		if r.Workload == nil {
+			r.unnamed()
+			continue
+		}
 		w := m.workload(r)
 		if w == nil {
 			r.Remarks = append(r.Remarks, hpa.Remark{Path: "spec.scaleTargetRef", Value: r.Workload.Name, Why: "is in none of the files, so that nothing can be annotated", Do: "use -o patch", Lost: true})

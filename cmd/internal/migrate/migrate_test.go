@@ -31,6 +31,7 @@ func TestGolden(t *testing.T) {
 		"hpas-command":          {[]string{"-f", "testdata/hpas.yaml", "-o", "command", "-n", "shop"}, cli.ExitOK},
 		"scaledobjects-patch":   {[]string{"-f", "testdata/scaledobjects.yaml"}, cli.ExitFailure},
 		"scaledobjects-sources": {[]string{"-f", "testdata/scaledobjects.yaml", "-o", "sources"}, cli.ExitFailure},
+		"values-patch":          {[]string{"-f", "testdata/values.yaml"}, cli.ExitFailure},
 		"release-manifest":      {[]string{"-f", "testdata/release.yaml", "-o", "manifest"}, cli.ExitOK},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -159,7 +160,7 @@ func TestTold(t *testing.T) {
 		"not to be read":      {strings.Replace(hpaOf("a", "3", "apps/v1", "Deployment"), "maxReplicas: 3", "maxReplicas: three", 1), cli.ExitFailure, []string{"cannot be read, so that nothing is made of it"}, 0},
 		"a template":          {hpaOf("a", "3", "apps/v1", "Deployment") + "---\n{{ if .x }}\na: b\n", cli.ExitUsage, []string{"cannot read all of it"}, 1},
 		"nothing to convert":  {web, cli.ExitUsage, []string{"found no HorizontalPodAutoscaler and no ScaledObject"}, 0},
-		"a chart's values":    {"replicaCount: 1\nautoscaling:\n  enabled: true\n  maxReplicas: 9\n", cli.ExitUsage, []string{".yaml:2: has values of a Helm chart, of which only its templates say what is autoscaled; want what they render: helm template . | mini-hpa migrate -f -"}, 0},
+		"a chart's values":    {"replicaCount: 1\nautoscaling:\n  enabled: true\n", cli.ExitUsage, []string{"found no HorizontalPodAutoscaler and no ScaledObject, and no values of a Helm chart that say how it is autoscaled"}, 0},
 		"unusable everywhere": {"a: [", cli.ExitUsage, []string{"cannot read all of it"}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -198,6 +199,66 @@ func TestUsage(t *testing.T) {
 	}
 	if code, _, stderr := clitest.Call(t, Command(), "-f", "testdata/none.yaml"); code != cli.ExitUsage || !strings.Contains(stderr, "testdata/none.yaml: no such file") {
 		t.Errorf("exit code %d, %s", code, stderr)
+	}
+}
+
+// TestValues: what sections of a chart's values say, by the names that charts have for it.
+func TestValues(t *testing.T) {
+	for name, test := range map[string]struct {
+		text string
+		args []string
+		code int
+		want map[string]string // of the first result; nil if nothing is made of it
+		told []string
+	}{
+		"helm create": {text: "autoscaling:\n  enabled: true\n  minReplicas: 1\n  maxReplicas: 100\n  targetCPUUtilizationPercentage: 80\n  # targetMemoryUtilizationPercentage: 80\n",
+			want: map[string]string{annotations.TargetCPU: "80", annotations.Max: "100"}, told: []string{":2: note: values \"autoscaling\": autoscaling.enabled makes the HPA"}},
+		"no target":        {text: "autoscaling: {enabled: true, maxReplicas: 9}", want: map[string]string{annotations.TargetCPU: "80", annotations.Max: "9"}},
+		"no word whether":  {text: "autoscaling: {maxReplicas: 9, targetMemoryUtilizationPercentage: 70}", want: map[string]string{annotations.TargetMemory: "70", annotations.Max: "9"}},
+		"off":              {text: "autoscaling: {enabled: false, maxReplicas: 9}", told: []string{`note: values "autoscaling": autoscaling.enabled "false" switches it off, so that nothing is made of it`}},
+		"in quotes":        {text: `autoscaling: {minReplicas: "2", maxReplicas: "9", targetCPU: "50", targetMemory: ""}`, want: map[string]string{annotations.TargetCPU: "50", annotations.Min: "2", annotations.Max: "9"}},
+		"another name":     {text: "web: {hpa: {enabled: true, maxReplicas: 9, targetCPUUtilization: 60}}", want: map[string]string{annotations.TargetCPU: "60", annotations.Max: "9"}, told: []string{`values "web.hpa"`}},
+		"two levels":       {text: "autoscaling: {vpa: {enabled: false}, hpa: {enabled: true, maxReplicas: 9}}", want: map[string]string{annotations.TargetCPU: "80", annotations.Max: "9"}, told: []string{`values "autoscaling.hpa"`}},
+		"in a list":        {text: "apps:\n- name: a\n- autoscaling: {maxReplicas: 9}\n", want: map[string]string{annotations.TargetCPU: "80", annotations.Max: "9"}, told: []string{`:3: note: values "apps[1].autoscaling"`}},
+		"an anchor":        {text: "base: &base {maxReplicas: 9, minReplicas: 3}\nautoscaling: {<<: *base, maxReplicas: 8}", want: map[string]string{annotations.TargetCPU: "80", annotations.Min: "3", annotations.Max: "8"}},
+		"kind among them":  {text: "kind: Deployment\nautoscaling: {maxReplicas: 9}", want: map[string]string{annotations.TargetCPU: "80", annotations.Max: "9"}},
+		"of Flux":          {text: "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {name: web}\nspec:\n  values:\n    autoscaling: {maxReplicas: 9}\n", want: map[string]string{annotations.TargetCPU: "80", annotations.Max: "9"}, told: []string{`:6: note: values "spec.values.autoscaling"`}},
+		"of Argo CD":       {text: "apiVersion: argoproj.io/v1alpha1\nkind: Application\nspec: {source: {helm: {valuesObject: {autoscaling: {maxReplicas: 9}}}}}", want: map[string]string{annotations.TargetCPU: "80", annotations.Max: "9"}},
+		"a place for them": {text: "deploymentAnnotations: {}\nautoscaling: {maxReplicas: 9}", want: map[string]string{annotations.TargetCPU: "80", annotations.Max: "9"}, told: []string{"the value deploymentAnnotations may be what its template has there"}},
+		"metrics and behavior": {text: "autoscaling:\n  maxReplicas: 9\n  targetCPU: 50\n  metrics:\n  - type: Resource\n    resource: {name: memory, target: {type: Utilization, averageUtilization: 60}}\n  behavior: {scaleDown: {stabilizationWindowSeconds: 60}}\n",
+			want: map[string]string{annotations.TargetCPU: "50", annotations.TargetMemory: "60", annotations.Max: "9", annotations.ScaleDownStabilization: "1m"}},
+		"what only templates know": {text: "autoscaling:\n  maxReplicas: 9\n  customMetrics: [rps]\n  annotations: {}\n", code: cli.ExitFailure, want: map[string]string{annotations.TargetCPU: "80", annotations.Max: "9"},
+			told: []string{`:3: lost: values "autoscaling": autoscaling.customMetrics "[rps]" is not read: what it means is known to the chart's templates alone`}},
+		"a template":      {text: "autoscaling: {maxReplicas: '{{ .Values.max }}', minReplicas: 2}", code: cli.ExitFailure, told: []string{`autoscaling.maxReplicas "{{ .Values.max }}" is not read: it is no whole number`, "autoscaling.maxReplicas is not here, so that nothing is made of it"}},
+		"a half":          {text: "autoscaling: {maxReplicas: 9.5, minReplicas: 2}", code: cli.ExitFailure, told: []string{"it is no whole number"}},
+		"twice the same":  {text: "autoscaling: {maxReplicas: 9, targetCPU: 50, targetCPUUtilizationPercentage: 60}", code: cli.ExitFailure, want: map[string]string{annotations.TargetCPU: "50", annotations.Max: "9"}, told: []string{"is not read: another value says the same"}},
+		"no most":         {text: "autoscaling: {enabled: true, minReplicas: 2}", code: cli.ExitFailure, told: []string{"autoscaling.maxReplicas is not here, so that nothing is made of it; add it, or convert what the chart renders"}},
+		"what is refused": {text: "autoscaling: {minReplicas: 9, maxReplicas: 2}", code: cli.ExitFailure, told: []string{"is not converted, because mini-hpa would refuse metadata.annotations[mini-hpa/max]"}},
+		"no behavior":     {text: "autoscaling: {maxReplicas: 9, behavior: fast}", code: cli.ExitFailure, told: []string{"cannot be read, so that nothing is made of it: "}},
+		"metrics of none": {text: "autoscaling: {maxReplicas: 9, metrics: {cpu: 50}}", code: cli.ExitFailure, want: map[string]string{annotations.TargetCPU: "80", annotations.Max: "9"}, told: []string{"autoscaling.metrics", "it is no list of autoscaling/v2"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := fileOf(t, test.text)
+			code, stdout, stderr := clitest.Call(t, Command(), "-f", path)
+			made, _ := made(t, "-f", path)
+			if len(made) != 1 || code != test.code {
+				t.Fatalf("%d results, exit code %d, want one and %d:\n%s%s", len(made), code, test.code, stdout, stderr)
+			}
+			if diff := cmp.Diff(test.want, made[0].Annotations); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+			for _, part := range test.told {
+				if !strings.Contains(stderr, part) {
+					t.Errorf("no %q in:\n%s", part, stderr)
+				}
+			}
+			for _, output := range []string{"command", "manifest"} {
+				code, stdout, stderr := clitest.Call(t, Command(), "-f", path, "-o", output)
+				if told := strings.Contains(stderr, "so that nothing can be annotated; use -o patch"); told != (test.want != nil) || strings.Contains(stdout, "mini-hpa/") || told && code != cli.ExitFailure {
+					t.Errorf("-o %s: exit code %d\n%s%s", output, code, stdout, stderr)
+				}
+			}
+		})
 	}
 }
 

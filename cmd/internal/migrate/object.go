@@ -71,6 +71,8 @@ type object struct {
 	document manifest.Document
 	// inList says that it is an item of a list.
 	inList bool
+	// section is what values of a Helm chart say in this place; nil for objects.
+	section *section
 }
 
 // is says whether it is of one of the kinds, in any version.

@@ -1,29 +1,36 @@
 package migrate
 
 import (
+	"fmt"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	yaml "sigs.k8s.io/yaml/goyaml.v3"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 )
 
-// patch is a document that has the annotations alone: a strategic merge patch, and what is applied on the server's side.
+// patch is a document that has the annotations alone: a strategic merge patch, and what is applied on the server's side. Of values it has no name.
 func patch(r *result) (string, error) {
 	type metadata struct {
-		Name        string    `yaml:"name"`
+		Name        string    `yaml:"name,omitempty"`
 		Namespace   string    `yaml:"namespace,omitempty"`
 		Annotations yaml.Node `yaml:"annotations"`
 	}
 	var b strings.Builder
+	w := r.Workload
+	if w == nil {
+		w = &reference{}
+		fmt.Fprintf(&b, "# %s:%d: %s. For the workload itself, not for the template of its pods.\n", cli.Clean(r.From.File), r.From.Line, cli.Clean(r.From.Name))
+	}
 	encoder := yaml.NewEncoder(&b)
 	encoder.SetIndent(2)
 	err := encoder.Encode(struct {
-		APIVersion string   `yaml:"apiVersion"`
-		Kind       string   `yaml:"kind"`
+		APIVersion string   `yaml:"apiVersion,omitempty"`
+		Kind       string   `yaml:"kind,omitempty"`
 		Metadata   metadata `yaml:"metadata"`
-	}{r.Workload.APIVersion, r.Workload.Kind, metadata{r.Workload.Name, r.Workload.Namespace, mapping(r.Annotations)}})
+	}{w.APIVersion, w.Kind, metadata{w.Name, w.Namespace, mapping(r.Annotations)}})
 	return b.String(), err
 }
 

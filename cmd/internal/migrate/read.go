@@ -19,6 +19,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/tools/pager"
+	yaml "sigs.k8s.io/yaml/goyaml.v3"
 
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cluster"
@@ -52,8 +53,6 @@ type objects struct {
 	texts      map[string]string
 	names      []string
 	unreadable []string
-	// values is where the values of a Helm chart say how something is autoscaled, as FILE:LINE; "" if nowhere.
-	values string
 }
 
 // outcome is the error of a command that has written all that there is.
@@ -151,14 +150,16 @@ func (r *objects) readFile(name string, in io.Reader) {
 // add takes an object, or the items of a list.
 func (r *objects) add(file string, d manifest.Document, inList bool) {
 	fields, ok := d.Value.(map[string]any)
-	if !ok {
-		if _, most := d.Walk("autoscaling", "maxReplicas"); most != nil { // as in the chart that "helm create" makes
-			section, _ := d.Walk("autoscaling")
-			r.values = fmt.Sprintf("%s:%d", file, d.PlaceOf(section).Line)
-		}
+	if !ok || fields["apiVersion"] == nil {
+		r.addValues(file, d, d.Node, "", nil, 0)
 		return
 	}
 	o := newObject(fields)
+	for _, way := range valuesIn(o) {
+		if _, values := d.Walk(way...); values != nil {
+			r.addValues(file, d, manifest.Followed(values), strings.Join(way, "."), nil, 0)
+		}
+	}
 	if items, isList := fields["items"].([]any); isList && strings.HasSuffix(o.Kind, "List") {
 		_, nodes := d.Walk("items")
 		for i, item := range items {
@@ -171,6 +172,58 @@ func (r *objects) add(file string, d manifest.Document, inList bool) {
 	}
 	o.File, o.Line, o.document, o.inList = file, d.PlaceOf(d.Node).Line, d, inList
 	r.objects = append(r.objects, o)
+}
+
+// kindValues is what a section of the values of a Helm chart is called in messages.
+const kindValues = "values"
+
+// valuesIn are the ways to the values of a chart in an object that installs one: those of Flux and of Argo CD.
+func valuesIn(o *object) [][]string {
+	switch o.Kind {
+	case "HelmRelease":
+		return [][]string{{"spec", "values"}}
+	case "Application":
+		return [][]string{{"spec", "source", "helm", "valuesObject"}}
+	}
+	return nil
+}
+
+// addValues takes the sections of values, which stand below a node.
+func (r *objects) addValues(file string, d manifest.Document, n *yaml.Node, path string, beside []string, depth int) {
+	switch {
+	case n == nil || depth > deepest:
+	case n.Kind == yaml.SequenceNode:
+		for i, item := range n.Content {
+			r.addValues(file, d, item, fmt.Sprintf("%s[%d]", path, i), nil, depth+1)
+		}
+	case n.Kind == yaml.MappingNode:
+		var names []string
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			names = append(names, n.Content[i].Value)
+		}
+		for i, name := range names {
+			value, at := n.Content[2*i+1], strings.TrimPrefix(path+"."+name, ".")
+			isSection := slices.Contains(sectionNames, name)
+			if isSection && r.addSection(file, d, n.Content[2*i], manifest.Followed(value), at, slices.Concat(names, beside)) {
+				continue
+			}
+			var around []string
+			if isSection {
+				around = names
+			}
+			r.addValues(file, d, value, at, around, depth+1)
+		}
+	}
+}
+
+// addSection takes a section, if the node is one.
+func (r *objects) addSection(file string, d manifest.Document, name, n *yaml.Node, path string, beside []string) bool {
+	s := section{beside: beside}
+	if n.Kind != yaml.MappingNode || n.Decode(&s.fields) != nil || !s.says() {
+		return false
+	}
+	r.objects = append(r.objects, &object{reference: reference{Kind: kindValues, Name: path, File: file, Line: d.PlaceOf(name).Line}, document: d, section: &s})
+	return true
 }
 
 // typed gives an item of a list of one kind that kind, as kubectl does.

@@ -33,6 +33,11 @@ func (r *result) lost() bool {
 	return slices.ContainsFunc(r.Remarks, func(m hpa.Remark) bool { return m.Lost })
 }
 
+// unnamed remarks that nothing can be annotated.
+func (r *result) unnamed() {
+	r.Remarks = append(r.Remarks, hpa.Remark{Path: r.From.Name, Why: "does not say of which workload, so that nothing can be annotated", Do: "use -o patch", Lost: true})
+}
+
 // tell writes the remarks, one line each.
 func (r *result) tell(command string, s cli.Streams) {
 	for _, m := range r.Remarks {

@@ -26,6 +26,10 @@ func (m *migration) write(output string, s cli.Streams) error {
 		if r.Annotations == nil {
 			continue
 		}
+		if output == outCommand && r.Workload == nil {
+			r.unnamed()
+			continue
+		}
 		text, err := patch(r)
 		if output == outCommand {
 			text = command(r)

@@ -47,6 +47,8 @@ const (
 	SyncPeriod = Prefix + "sync-period"
 	// ModeKey says how far the controller goes; its values are the Mode constants.
 	ModeKey = Prefix + "mode"
+	// ClassKey says which of several installations scales the workload; see ClassOf.
+	ClassKey = Prefix + "class"
 )
 
 // Longest values in bytes. They are capped before anything parses them, because reading a quantity takes more than

@@ -120,6 +120,7 @@ func TestParseGoodValues(t *testing.T) {
 		"target-memory as the largest":       {map[string]string{TargetMemory: "1Pi"}, metrics(utilization(cpu, 50), average(memory, "1Pi"))},
 		"target-memory in petabytes":         {map[string]string{TargetMemory: "0.5P"}, metrics(utilization(cpu, 50), average(memory, "500T"))},
 		"container measures both targets":    {map[string]string{TargetMemory: "1Ki", Container: "app"}, metrics(ofContainer("app", utilization(cpu, 50)), ofContainer("app", average(memory, "1Ki")))},
+		"class, of which nothing is decided": {map[string]string{ClassKey: "batch"}, nil},
 		"min":                                {map[string]string{Min: "9"}, func(p *Policy) { p.Min = 9 }},
 		"min with leading zeros is decimal":  {map[string]string{Min: "010", Max: "11"}, func(p *Policy) { p.Min, p.Max = 10, 11 }},
 		"max at the end of int32":            {map[string]string{Max: "2147483647"}, func(p *Policy) { p.Max = 2147483647 }},

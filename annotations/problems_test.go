@@ -55,6 +55,7 @@ func TestParseBadValues(t *testing.T) {
 		"wake-replicas":            {WakeReplicas, strings.Replace(countAllowed, "from 0", "from 1", 1), []string{"0", "-1", "two", "1.5"}},
 		"fallback":                 {FallbackKey, fallbackAllowed, []string{"3", "3 after", "after 2m", "0 after 2m", "3 after 2", "3 after 25h", "3 for 2m", "3 after 2m please"}},
 		"mode":                     {ModeKey, modeAllowed, []string{"Auto", "off", "true", "auto,paused"}},
+		"class":                    {ClassKey, `must be the class of an installation (a DNS label), such as "batch"`, []string{"Batch", "a.b", "a b", "-a", "a,b", "*"}},
 		"container":                {Container, labelAllowed, []string{"App", "a_b", "-a", "a b", "é", "a.b", "a-", strings.Repeat("a", 64)}},
 		"empty":                    {Max, emptyRefused, []string{"", " ", "   "}},
 		"control characters":       {Max, controlRefused, []string{"10\n", "\t10", "1\x000", "\x1b[31m10", "10\u0085", "\x7f"}},

@@ -69,7 +69,7 @@ var table = [...]Row{
 	},
 	{
 		Name: Container, MaxLength: maxScalarLength, set: setContainer,
-		Pattern:  patternContainer,
+		Pattern:  patternLabel,
 		Examples: []string{"app"},
 		Doc: "Measure the `target-*` annotations on this container only, for instance to leave a sidecar out. " +
 			"Without it, all containers count.",
@@ -208,13 +208,21 @@ var table = [...]Row{
 			"`paused` does not decide.",
 		aliases: []string{"paused", "pause", "enabled", "disabled", "dry-run"},
 	},
+	{
+		Name: ClassKey, MaxLength: maxScalarLength, set: setClass,
+		Pattern:  patternLabel,
+		Examples: []string{"batch"},
+		Doc: "Where there are several installations of mini-hpa: the one that scales the workload, which is that with the same `controller.class` (`--class`). " +
+			"Without this annotation it is the one that has no class. A class that no installation has means that nobody scales it.",
+		aliases: []string{"class-name", "controller", "controller-class", "scaler-class", "autoscaler-class"},
+	},
 }
 
 // The patterns of values. Blanks around a value are ignored, with a warning.
 const (
 	patternCPU       = `^ *[0-9]+[%m]? *$`
 	patternMemory    = `^ *([0-9]+%?|[0-9]+(\.[0-9]+)?(Ki|Mi|Gi|Ti|Pi|k|M|G|T|P)) *$`
-	patternContainer = `^ *[a-z0-9]([-a-z0-9]*[a-z0-9])? *$`
+	patternLabel     = `^ *[a-z0-9]([-a-z0-9]*[a-z0-9])? *$`
 	patternNumber    = `^ *[0-9]+ *$`
 	patternDuration  = `^ *` + ofDuration + ` *$`
 	patternFallback  = `^ *[0-9]+ +after +` + ofDuration + ` *$`

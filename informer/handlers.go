@@ -29,7 +29,7 @@ import (
 
 // watched prepares the cache of one kind, whose changes are handled.
 func watched[L runtime.Object](s *Set, o *origin[L]) (*workloads, error) {
-	o.slim, o.watches, o.onError = s.templates.workloads(o.slim), s.watches, s.onError
+	o.slim, o.watches, o.onError = s.templates.workloads(ofClass(s.class, o.slim)), s.watches, s.onError
 	o.changed, o.deleted = s.workloadChanged, s.workloadDeleted
 	return newWorkloads(o)
 }
@@ -40,7 +40,7 @@ func (s *Set) workloadChanged(c *workloads, before, after *kept) {
 	if present == nil {
 		present = before
 	}
-	turned := before.isAnnotated() != after.isAnnotated()
+	turned := before.isAnnotated() != after.isAnnotated() || before.isClaimed() != after.isClaimed()
 	if turned && c != s.deployments && c != s.replicaSets {
 		s.reconsider()
 	}
@@ -96,7 +96,7 @@ func (s *Set) linkChanged(c *workloads, k *kept) {
 	if k == nil || k.owner == nil || !s.hasPods(c.kind.GroupKind(), &k.record, nil) {
 		return
 	}
-	if in, owner, _ := s.outermost(&k.record); owner != nil {
+	if in, owner, _ := s.outermost(&k.record); owner.isAnnotated() {
 		s.Enqueue(in.key(owner))
 	}
 }

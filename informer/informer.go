@@ -45,6 +45,8 @@ type Config struct {
 	Kinds *Kinds
 	// Namespace is the only namespace to watch; empty means all of them.
 	Namespace string
+	// Class is that of the workloads that are scaled (annotations.ClassOf); empty is that of those without one. Others are known by their names.
+	Class string
 	// Watches is what these informers share with others, such as Neighbors; nil if there are no others.
 	Watches *watching.Watches
 	// OnError, if set, gets the errors that cannot be returned to a caller: a reconcile that failed or panicked (a conflict is only
@@ -60,7 +62,7 @@ func New(c Config) (*Set, error) {
 	if c.Client == nil {
 		return nil, errors.New("informers need a client")
 	}
-	s := &Set{client: c.Client, reader: c.Reader, kinds: c.Kinds, namespace: c.Namespace, watches: c.Watches, templates: newTemplates(),
+	s := &Set{client: c.Client, reader: c.Reader, kinds: c.Kinds, namespace: c.Namespace, class: c.Class, watches: c.Watches, templates: newTemplates(),
 		onError: c.OnError, tell: c.OnNews, rethink: make(chan struct{}, 1),
 		relists: flowcontrol.NewTokenBucketRateLimiter(float32(1/relistPause.Seconds()), relistBurst), filled: make(chan struct{}), terms: make(chan struct{}, 1)}
 	if s.reader == nil {

@@ -42,7 +42,8 @@ func (s *Set) controllerOf(o *record) (*workloads, *kept) {
 	return c, k
 }
 
-// outermost follows the controller references of o, and returns the last annotated object on the way and its cache; nil if there is none.
+// outermost follows the controller references of o, and returns the last annotated object on the way and its cache, whichever installation
+// scales it; nil if there is none.
 // If what controls o is of a kind that is not watched at the end of the way, or if nothing controls o itself, it is not known whose it is,
 // and open is true.
 func (s *Set) outermost(o *record) (in *workloads, last *kept, open bool) {
@@ -55,7 +56,7 @@ func (s *Set) outermost(o *record) (in *workloads, last *kept, open bool) {
 			return in, last, open || o.owner != nil
 		case k == nil || k.uid == start:
 			return in, last, false
-		case k.isAnnotated():
+		case k.isClaimed():
 			in, last = c, k
 		}
 		o = &k.record
@@ -101,7 +102,7 @@ func (s *Set) isAway(kind schema.GroupKind) bool {
 // is none. Where both have the same annotations, copied is true: the controller of the outer one has probably copied them.
 func (s *Set) Outer(key annotations.Key) (outer annotations.Key, copied, found bool) {
 	k := s.kept(key)
-	if k == nil || k.choice == nil {
+	if k == nil || k.choice == nil || k.isForeign {
 		return annotations.Key{}, false, false
 	}
 	in, above, _ := s.outermost(&k.record)
@@ -246,7 +247,7 @@ func (s *Set) ownersOf(pod *keptPod, f func(key annotations.Key)) {
 	in, owner, open := s.outermost(&pod.record)
 	switch {
 	case owner != nil:
-		if pod.isSelected(owner.selector) && !s.isInner(owner) {
+		if owner.isAnnotated() && pod.isSelected(owner.selector) && !s.isInner(owner) {
 			f(in.key(owner))
 		}
 	case open && s.pods.Load().wants.labels[pod.namespace]:

@@ -19,7 +19,7 @@ func (s *Set) Workload(key annotations.Key) *annotations.Workload {
 	switch {
 	case k == nil:
 		return nil
-	case k.choice == nil:
+	case k.choice == nil || k.isForeign:
 		return &annotations.Workload{Key: key, UID: k.uid, Version: k.version}
 	case k.inVain || s.isInner(k):
 		return &annotations.Workload{Key: key, APIVersion: k.selected.APIVersion, UID: k.uid, Version: k.version}

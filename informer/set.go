@@ -22,6 +22,7 @@ type Set struct {
 	reader    kubernetes.Interface
 	kinds     *Kinds // nil if only the built-in ones are scaled
 	namespace string
+	class     string
 	watches   *watching.Watches
 	templates templates
 	onError   func(error)

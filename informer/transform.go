@@ -36,6 +36,8 @@ type choice struct {
 	selector labels.Selector
 	// inVain says that the object is never scaled. It is kept to tell so.
 	inVain bool
+	// isForeign says that another installation scales the object: it is of another class. What it controls is not scaled here either.
+	isForeign bool
 }
 
 // DeepCopyObject implements runtime.Object. It shares the parts of the workload, which are never changed.
@@ -45,7 +47,10 @@ func (k *kept) DeepCopyObject() runtime.Object {
 }
 
 // isAnnotated says whether the object is to be scaled, unless another one above it is.
-func (k *kept) isAnnotated() bool { return k != nil && k.choice != nil && !k.inVain }
+func (k *kept) isAnnotated() bool { return k.isClaimed() && !k.isForeign }
+
+// isClaimed says whether the object is to be scaled by this installation or another one, unless another one above it is.
+func (k *kept) isClaimed() bool { return k != nil && k.choice != nil && !k.inVain }
 
 // meantInVain are the annotations of an object that is never scaled.
 func (k *kept) meantInVain() map[string]string {
@@ -77,6 +82,23 @@ func keptOf[T metav1.Object](in T, read func(T) *annotations.Workload) *kept {
 	w.SetBy, w.Refused = words(w.SetBy), words(w.Refused)
 	k.choice = &choice{selected: w}
 	return k
+}
+
+// ofClass is a transform after which those objects are annotated that are of a class. Of another installation's only the annotations are kept.
+func ofClass(class string, slim cache.TransformFunc) cache.TransformFunc {
+	return func(obj any) (any, error) {
+		out, err := slim(obj)
+		k, ok := out.(*kept)
+		if !ok || k.choice == nil || k.isForeign || annotations.ClassOf(k.selected.Annotations) == class {
+			return out, err
+		}
+		if k.inVain {
+			k.choice = nil // the other installation tells so
+			return k, err
+		}
+		k.choice = &choice{isForeign: true, selected: &annotations.Workload{Annotations: k.selected.Annotations}}
+		return k, err
+	}
 }
 
 func slimDeployment(obj any) (any, error) {

@@ -19,7 +19,7 @@ func settled(t *testing.T) *cluster {
 }
 
 const second = `Warning SecondInstallation somebody else acts as mini-hpa: the replicas went from 3 to 4 under the field manager "mini-hpa", and this ` +
-	`controller has not written them. Of two installations in one cluster remove one, or give each namespaces of its own (--namespace)`
+	`controller has not written them. Of two installations in one cluster remove one, or give each a class (--class) or namespaces (--namespace) of its own`
 
 func TestTwoInstallationsGrantAPolicyOnce(t *testing.T) {
 	c := settled(t)

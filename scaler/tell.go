@@ -292,7 +292,7 @@ func clockText(node string, ahead time.Duration) string {
 func (s *Scaler) tellNamesake(w *annotations.Workload, before int32) {
 	s.event(w, corev1.EventTypeWarning, EventSecondInstallation, fmt.Sprintf("somebody else acts as mini-hpa: the replicas went from %d to %d "+
 		"under the field manager %q, and this controller has not written them. Of two installations in one cluster remove one, or give each "+
-		"namespaces of its own (--namespace)", before, w.Replicas, annotations.FieldManager))
+		"a class (--class) or namespaces (--namespace) of its own", before, w.Replicas, annotations.FieldManager))
 }
 
 // tellInner tells once of an annotated object that another one is scaled in its place, or may be.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"strings"
 
@@ -138,6 +139,11 @@ type object struct {
 // scaled. The Deployment controller copies annotations to those that it makes, and must be able to make them.
 func (o *object) isLeftAlone() bool {
 	return o.workload.Deleting || o.workload.Kind == replicaSets && o.workload.Owner != nil
+}
+
+// disown takes mini-hpa's annotations away.
+func (o *object) disown() {
+	maps.DeleteFunc(o.workload.Annotations, func(key, _ string) bool { return strings.HasPrefix(key, annotations.Prefix) })
 }
 
 // sameTemplate says whether two objects have the same pod template. The API server encodes both, so their bytes are equal then.

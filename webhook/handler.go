@@ -32,12 +32,14 @@ type Surroundings interface {
 	Surroundings(key annotations.Key) annotations.Surroundings
 }
 
-// HandlerConfig is what the handler works with. All fields are required.
+// HandlerConfig is what the handler works with. All fields but Class are required.
 type HandlerConfig struct {
 	// Defaults are the operator's values for annotations that are not set. The controller must have the same ones.
 	Defaults annotations.Defaults
 	// Kinds are the workloads that are checked. Requests about any others are let through.
-	Kinds        Kinds
+	Kinds Kinds
+	// Class is that of the workloads that are checked: see annotations.ClassOf. Another installation checks others. It may be empty.
+	Class        string
 	Surroundings Surroundings
 	Revisions    Revisions
 	Injections   Injections
@@ -77,7 +79,7 @@ func (r *reviewer) review(ctx context.Context, req *admission.Request) (annotati
 		return annotations.Verdict{}, nil
 	}
 	after, err := decode(kind, req.Object.Raw)
-	if err != nil || after.isLeftAlone() {
+	if err != nil || after.isLeftAlone() || !r.checks(after) {
 		return annotations.Verdict{}, err
 	}
 	c := change{after: after}
@@ -86,6 +88,9 @@ func (r *reviewer) review(ctx context.Context, req *admission.Request) (annotati
 		before, err := decode(kind, req.OldObject.Raw)
 		if err != nil {
 			return annotations.Verdict{}, err
+		}
+		if !r.checks(before) {
+			before.disown() // what is wrong with it nobody here has let through
 		}
 		c.before, isRolledOut = before, !after.sameTemplate(before)
 	}
@@ -101,6 +106,11 @@ func (r *reviewer) review(ctx context.Context, req *admission.Request) (annotati
 		verdict = r.excuseRollback(ctx, req, c, verdict)
 	}
 	return verdict, nil
+}
+
+// checks says whether an object is of the class that is checked here.
+func (r *reviewer) checks(o *object) bool {
+	return annotations.ClassOf(o.workload.Annotations) == r.Class
 }
 
 // verdict reviews what a request makes of a workload.

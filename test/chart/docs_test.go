@@ -339,6 +339,7 @@ func TestNotes(t *testing.T) {
 		"no cert-manager":                {values: "webhook: {tls: {mode: cert-manager}}", with: []string{"does not serve cert-manager.io/v1"}},
 		"somebody's certificate":         {values: "webhook: {tls: {mode: existing-secret, existingSecret: {name: c}}}", with: []string{"The caBundle of ValidatingWebhookConfiguration mini-hpa is the business of whoever owns Secret c"}},
 		"alerts that were left out":      {values: "prometheusRule: {enabled: true}", with: []string{"WARNING: prometheusRule was left out"}},
+		"a class":                        {values: "controller: {class: batch}", apis: optionalAPIs, with: []string{"annotated workloads of class batch in all", "mini-hpa/max=10 mini-hpa/class=batch"}},
 		"one namespace":                  {values: "controller: {watchNamespace: shop}", apis: optionalAPIs, with: []string{"in namespace shop", "kubectl -n shop annotate"}},
 		"no test":                        {values: "tests: {enabled: false}", without: []string{"helm -n mini-hpa test"}},
 		"sources that nobody reaches":    {values: "sources: [{name: a, type: http}]", with: []string{"networkPolicy.extraEgress opens it"}},

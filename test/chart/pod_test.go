@@ -58,10 +58,10 @@ func TestArguments(t *testing.T) {
 webhook: {enabled: false}
 metrics: {port: 9080}
 healthPort: 9081
-controller: {watchNamespace: shop, syncPeriod: 30s, tolerance: 5%, downscaleStabilization: 1h, defaultWarmUp: 90s, metricsResolution: 1m, workers: 1000, kubeApiQPS: 50,
+controller: {watchNamespace: shop, class: batch, syncPeriod: 30s, tolerance: 5%, downscaleStabilization: 1h, defaultWarmUp: 90s, metricsResolution: 1m, workers: 1000, kubeApiQPS: 50,
   kubeApiBurst: 100000, logLevel: warn, logFormat: console, extraArgs: [--hpa-compat, --min-sync-period=2s]}
 recording: {enabled: true, limit: 128}`,
-			want: []string{"--namespace=shop", leads, "--sync-period=30s", "--tolerance=5%", "--downscale-stabilization=1h", "--default-warm-up=90s", "--metrics-resolution=1m", "--workers=1000",
+			want: []string{"--namespace=shop", "--class=batch", leads, "--sync-period=30s", "--tolerance=5%", "--downscale-stabilization=1h", "--default-warm-up=90s", "--metrics-resolution=1m", "--workers=1000",
 				"--kube-api-qps=50", "--kube-api-burst=100000", "--log-level=warn", "--log-format=console", "--metrics-bind-address=:9080",
 				"--health-probe-bind-address=:9081", "--record=/var/lib/mini-hpa/traces", "--record-limit=128", "--hpa-compat", "--min-sync-period=2s"}},
 		"sources are a file": {values: "{sources: [{name: prom, type: prometheus}], webhook: {enabled: false}}", want: []string{leads, "--sources=/etc/mini-hpa/sources.d/sources.yaml"}},
@@ -144,7 +144,7 @@ func TestDefaultsAreTheProgramsDefaults(t *testing.T) {
 		"kube-api-burst": "controller.kubeApiBurst", "log-level": "controller.logLevel", "log-format": "controller.logFormat",
 		"leader-elect": "controller.leaderElection", "metrics-bind-address": "metrics.port", "health-probe-bind-address": "healthPort",
 		"webhook-ca-duration": "webhook.tls.caDuration", "webhook-certificate-duration": "webhook.tls.certificateDuration",
-		"shutdown-delay-duration": "webhook.drainSeconds", "namespace": "controller.watchNamespace",
+		"shutdown-delay-duration": "webhook.drainSeconds", "namespace": "controller.watchNamespace", "class": "controller.class",
 		"activator-ports": "activator.ports", "activator-propagation": "activator.propagation",
 	} {
 		value, ok, err := unstructured.NestedFieldNoCopy(values, strings.Split(path, ".")...)

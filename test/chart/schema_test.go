@@ -120,6 +120,8 @@ func TestWrongValuesAreRefused(t *testing.T) {
 		"testing where nothing is asked":     {"webhook: {excludedNamespaces: [default]}", `tests.namespace: "default": must be one about which the webhook is asked`},
 		"testing where nobody watches":       {"{controller: {watchNamespace: shop}, tests: {namespace: default}}", `tests.namespace: "default": must be controller.watchNamespace ("shop")`},
 		"a secret without a name":            {"webhook: {tls: {mode: existing-secret}}", "webhook.tls.existingSecret.name: empty"},
+		"a flag of the class":                {"controller: {extraArgs: [--class=a]}", "controller.extraArgs: has --class: must be set by controller.class"},
+		"requests of a class":                {"{controller: {class: batch}, activator: {enabled: true}}", `activator.enabled: true, while controller.class is "batch": must be false`},
 		"a secret that nobody reads":         {"webhook: {tls: {existingSecret: {name: c}}}", `webhook.tls.existingSecret.name: "c", while webhook.tls.mode is self-signed`},
 		"an issuer that nobody asks":         {"webhook: {tls: {certManager: {issuerRef: {name: ca}}}}", "webhook.tls.certManager.issuerRef: set, while webhook.tls.mode is self-signed"},
 		"two monitors":                       {"metrics: {serviceMonitor: {enabled: true}, podMonitor: {enabled: true}}", "metrics.podMonitor.enabled: true, while metrics.serviceMonitor.enabled is"},

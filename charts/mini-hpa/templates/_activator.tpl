@@ -67,6 +67,9 @@ activator.ports: {{ quote .Values.activator.ports }}: must be two ports from 102
 {{- include "mini-hpa.durationProblem" (list "activator.propagation" .Values.activator.propagation "1s" "2m") -}}
 {{- include "mini-hpa.durationProblem" (list "activator.drain" .Values.activator.drain "0s" "24h") -}}
 {{- if not .Values.controller.leaderElection }}
+{{- with .Values.controller.class }}
+activator.enabled: true, while controller.class is {{ quote . }}: must be false, because only the installation without a class may lead requests of Services to its activators
+{{- end }}
 activator.enabled: true, while controller.leaderElection is false: must be false, or there is nobody whom activators could tell from others
 {{- end }}
 {{- end -}}

@@ -4,6 +4,9 @@
 {{- with .Values.controller.watchNamespace }}
 - {{ printf "--namespace=%s" . | quote }}
 {{- end }}
+{{- with .Values.controller.class }}
+- {{ printf "--class=%s" . | quote }}
+{{- end }}
 {{- with .Values.controller.kinds }}
 - {{ printf "--kinds=%s" (join "," .) | quote }}
 {{- end }}

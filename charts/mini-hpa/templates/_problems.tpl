@@ -161,6 +161,7 @@ default-warm-up: controller.defaultWarmUp
 metrics-resolution: controller.metricsResolution
 workers: controller.workers
 kube-api-qps: controller.kubeApiQPS
+class: controller.class
 kube-api-burst: controller.kubeApiBurst
 log-level: controller.logLevel
 log-format: controller.logFormat

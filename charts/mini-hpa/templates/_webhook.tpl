@@ -68,6 +68,13 @@ at spec.replicas. Of others nothing is known but the metadata, so that any chang
       {{- if .template }} ||
       object.spec.template.?metadata.?annotations.orValue({}).exists(k, k.startsWith('mini-hpa/'))
       {{- end }}
+  - name: of-this-class # each installation checks the workloads of its class, and no others suffer from it
+    expression: >-
+      {{- if .root.Values.controller.class }}
+      object.metadata.?annotations[?'mini-hpa/class'].orValue('').matches('^ *{{ .root.Values.controller.class }} *$')
+      {{- else }}
+      !object.metadata.?annotations[?'mini-hpa/class'].orValue('').matches('^ *[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])? *$')
+      {{- end }}
   - name: relevant-change
     expression: >-
       request.operation == 'CREATE' ||

@@ -12,6 +12,8 @@ import (
 	"github.com/spf13/pflag"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
 )
 
 // Value is a flag's value that knows what is allowed, so that a wrong one is refused where it is read.
@@ -166,6 +168,13 @@ const NoAddress = "0"
 func Namespace(value *string) pflag.Value {
 	return Text(value, "namespace", "the name of a namespace (a DNS label)", func(s string) bool {
 		return s == "" || len(validation.IsDNS1123Label(s)) == 0
+	})
+}
+
+// Class is the class of an installation of mini-hpa, or nothing for the one that has none.
+func Class(value *string) pflag.Value {
+	return Text(value, "class", "the class of an installation (a DNS label), such as batch, or nothing", func(s string) bool {
+		return s == "" || annotations.IsClass(s)
 	})
 }
 

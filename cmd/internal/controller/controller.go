@@ -63,6 +63,7 @@ type task struct {
 	state      stateFlag
 	activator  activatorFlags
 	namespace  string
+	class      string
 	kinds      []schema.GroupResource
 	place      string       // the namespace where the controller itself is
 	apiServer  string       // its address
@@ -82,6 +83,7 @@ func (c *task) Declare(f *pflag.FlagSet) {
 	f.Var(cli.Duration(&c.resolution, time.Second, 10*time.Minute), "metrics-resolution",
 		"how often the metrics API has new samples (metrics-server --metric-resolution); they are read just after")
 	f.VarP(cli.Namespace(&c.namespace), "namespace", "n", "the only namespace to work in; without it all")
+	f.Var(cli.Class(&c.class), "class", "scale only workloads whose mini-hpa/class is this, beside other installations; without it those that have none")
 	f.Var(cli.Kinds(&c.kinds), "kinds", "custom resources that are scaled, too, as their CustomResourceDefinitions are called, separated by commas; Deployments, StatefulSets and ReplicaSets always are")
 	c.cluster.Declare(f, "the pod's service account, else KUBECONFIG or ~/.kube/config")
 	c.api.Declare(f)
@@ -106,6 +108,14 @@ func (c *task) Run(ctx context.Context, _ []string, s cli.Streams) error {
 	return c.logs.Live(s, "controller", func(log *zap.Logger) error { return c.control(ctx, s.Build, log) })
 }
 
+// checkClass refuses what two installations would do to each other's requests: each takes the EndpointSlices of mini-hpa for its own.
+func (c *task) checkClass() error {
+	if c.class != "" && c.activator.enabled {
+		return cli.Usagef("--class does not go with --activator: the installation without a class alone lets requests wake workloads")
+	}
+	return nil
+}
+
 // control connects, and works until ctx ends.
 func (c *task) control(ctx context.Context, b cli.Build, log *zap.Logger) error {
 	t, err := c.cluster.ForController(b)
@@ -114,7 +124,7 @@ func (c *task) control(ctx context.Context, b cli.Build, log *zap.Logger) error 
 	}
 	c.apiServer = t.Config.Host
 	c.place, c.election.Namespace = t.Namespace, cmp.Or(c.election.Namespace, t.Namespace)
-	log.Info("cluster found", zap.String("from", t.Source), zap.String("server", t.Config.Host), zap.String("namespace", c.namespace))
+	log.Info("cluster found", zap.String("from", t.Source), zap.String("server", t.Config.Host), zap.String("namespace", c.namespace), zap.String("class", c.class))
 	// Half the renew deadline leaves time for a second try when the first gets no answer.
 	api, err := c.api.Connect(t.Config, c.namespace, c.election.RenewDeadline/2)
 	if err != nil {
@@ -202,7 +212,7 @@ func (c *task) assemble(b cli.Build, api cluster.Clients, tenure *election.Tenur
 	if p.ports.kinds, err = kinds(api, c.kinds, p.failed, log); err != nil {
 		return nil, fmt.Errorf("cannot watch the cluster: %w", err)
 	}
-	p.set, err = informer.New(informer.Config{Client: api.Watch, Reader: api.Act, Kinds: p.ports.kinds, Namespace: c.namespace, Watches: api.Watches,
+	p.set, err = informer.New(informer.Config{Client: api.Watch, Reader: api.Act, Kinds: p.ports.kinds, Namespace: c.namespace, Class: c.class, Watches: api.Watches,
 		OnError: p.failed, OnNews: func(news string) { log.Info(news) }})
 	if err != nil {
 		return nil, fmt.Errorf("cannot watch the cluster: %w", err)
@@ -262,7 +272,7 @@ func (c *task) scaler(p *process, api cluster.Clients, scales scaler.Scales) *sc
 
 // head is what the process says of itself.
 func (c *task) head(p *process, version string) state.Head {
-	h := state.Head{Time: time.Now(), Version: version, Identity: p.leadership.Identity(), Leading: p.telemetry.leading.Load(), Namespace: c.namespace, Kinds: c.kinds,
+	h := state.Head{Time: time.Now(), Version: version, Identity: p.leadership.Identity(), Leading: p.telemetry.leading.Load(), Namespace: c.namespace, Class: c.class, Kinds: c.kinds,
 		Defaults: c.decision.Defaults, Rules: c.decision.Rules, Newest: p.feed.Status().Newest}
 	if err := p.feed.Err(); err != nil && h.Leading {
 		h.MetricsError = err.Error()
@@ -272,7 +282,7 @@ func (c *task) head(p *process, version string) state.Head {
 
 // open opens the ports: the webhook's, if there is one, and those of metrics and probes.
 func (c *task) open(p *process, api cluster.Clients) error {
-	if err := p.ports.serve(&c.webhook, api, c.place, c.decision.Defaults, p.telemetry); err != nil {
+	if err := p.ports.serve(&c.webhook, api, c.place, c.class, c.decision.Defaults, p.telemetry); err != nil {
 		return err
 	}
 	return p.ports.open(c.serve, p.telemetry, alive(p.leadership), p.set.Synced)

@@ -48,6 +48,7 @@ type webhookTask struct {
 	sources   sourcesFlag
 	namespace string
 	kinds     []schema.GroupResource
+	class     string
 }
 
 func (w *webhookTask) Declare(f *pflag.FlagSet) {
@@ -55,6 +56,7 @@ func (w *webhookTask) Declare(f *pflag.FlagSet) {
 	cli.DeclareMinSyncPeriod(f, &w.defaults)
 	f.VarP(cli.Namespace(&w.namespace), "namespace", "n", "the only namespace whose LimitRanges and autoscalers are known; without it all. The namespaceSelector of the ValidatingWebhookConfiguration has to say the same")
 	f.Var(cli.Kinds(&w.kinds), "kinds", "custom resources that are checked, too, as those of the controller's flag; without them they are let through")
+	f.Var(cli.Class(&w.class), "class", "check only workloads whose mini-hpa/class is this, as the controller's flag says; without it those that have none")
 	w.cluster.Declare(f, "the pod's service account, else KUBECONFIG or ~/.kube/config")
 	w.api.Declare(f)
 	w.serve.Declare(f)
@@ -95,7 +97,7 @@ func (w *webhookTask) answer(ctx context.Context, b cli.Build, log *zap.Logger) 
 	if f.kinds, err = kinds(api, w.kinds, failed, log); err != nil {
 		return fmt.Errorf("cannot watch the cluster: %w", err)
 	}
-	if err := f.serve(&w.webhook, api, t.Namespace, w.defaults, telemetry); err != nil {
+	if err := f.serve(&w.webhook, api, t.Namespace, w.class, w.defaults, telemetry); err != nil {
 		return err
 	}
 	known := atomic.Bool{} // which kinds there are

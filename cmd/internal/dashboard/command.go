@@ -59,6 +59,7 @@ type task struct {
 	exposed   bool
 	traces    string
 	kinds     []schema.GroupResource
+	class     string
 }
 
 const exposedFlag = "i-know"
@@ -71,6 +72,7 @@ func (t *task) Declare(f *pflag.FlagSet) {
 	f.BoolVar(&t.exposed, exposedFlag, false, "that --bind-address is open to other machines, that nothing is encrypted on the way there, and that whoever has the URL sees what you may see")
 	t.leader.Declare(f)
 	f.Var(cli.Kinds(&t.kinds), "kinds", "the custom resources that the controller scales, where it is not asked; see controller")
+	f.Var(cli.Class(&t.class), "class", "the class of the workloads that the controller scales, where it is not asked; see controller")
 	t.decision.Declare(f)
 	t.cluster.Declare(f, "KUBECONFIG, ~/.kube/config or the pod's service account")
 	t.api.DeclareTimeout(f)
@@ -117,7 +119,7 @@ func (t *task) Run(ctx context.Context, args []string, s cli.Streams) error {
 		scope = ""
 	}
 	h := newHub(time.Now().Format(time.RFC3339Nano), head{Scope: scope, Args: cli.ShellWords(t.cluster.Args()), Lease: t.leader.Lease.String(), Since: time.Now()})
-	p, err := newPoller(&get.Question{Target: found, Namespace: scope, API: t.api, Decision: t.decision, Kinds: t.kinds, Leader: t.leader}, h, time.Now)
+	p, err := newPoller(&get.Question{Target: found, Namespace: scope, API: t.api, Decision: t.decision, Kinds: t.kinds, Class: t.class, Leader: t.leader}, h, time.Now)
 	if err != nil {
 		return err
 	}

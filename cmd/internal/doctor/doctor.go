@@ -49,6 +49,8 @@ type Question struct {
 	Namespace string
 	// Webhook is the ValidatingWebhookConfiguration, Account the controller's service account in the namespace of the Lease; empty for none.
 	Webhook, Account string
+	// Class is that of the workloads that the controller scales.
+	Class string
 }
 
 // Line is what was found of one thing.
@@ -76,6 +78,7 @@ func (t *task) Declare(f *pflag.FlagSet) {
 	f.VarP(cli.Namespace(&t.Namespace), "namespace", "n", "the workloads' namespace; without it the context's")
 	f.BoolVarP(&t.all, "all-namespaces", "A", false, "the workloads of all namespaces")
 	t.Leader.Declare(f)
+	f.Var(cli.Class(&t.Class), "class", "the class of the workloads that the controller scales; see controller")
 	f.Var(cli.OptionalName(&t.Webhook), "webhook-configuration", "`name` of the webhook's ValidatingWebhookConfiguration; empty if there is no webhook")
 	f.Var(cli.OptionalName(&t.Account), "service-account", "`name` of the controller's service account in the Lease's namespace; empty not to test its rights")
 	t.Cluster.Declare(f, "KUBECONFIG, ~/.kube/config or the pod's service account")
@@ -143,7 +146,7 @@ func (q *Question) Installation(ctx context.Context, s cli.Streams) ([]Line, err
 	if err != nil {
 		return nil, err
 	}
-	args := append(q.Cluster.Args(), "--namespace="+cmp.Or(q.Namespace, target.Namespace), "--webhook-configuration="+q.Webhook, "--leader-elect-resource-name="+q.Leader.Lease.Name,
+	args := append(q.Cluster.Args(), "--namespace="+cmp.Or(q.Namespace, target.Namespace), "--class="+q.Class, "--webhook-configuration="+q.Webhook, "--leader-elect-resource-name="+q.Leader.Lease.Name,
 		fmt.Sprintf("--state-port=%d", q.Leader.Port))
 	if q.Account != "" {
 		args = append(args, "--service-account="+q.Leader.Lease.Namespace+"/"+q.Account)
@@ -168,7 +171,7 @@ func (q *Question) Installation(ctx context.Context, s cli.Streams) ([]Line, err
 
 // workloads asks for those with which something is wrong.
 func (t *task) workloads(ctx context.Context, s cli.Streams) ([]Line, error) {
-	args := append(t.Cluster.Args(), "--output=json", "--sort-by=state", "--controller="+t.Leader.Lease.String(), fmt.Sprintf("--state-port=%d", t.Leader.Port))
+	args := append(t.Cluster.Args(), "--class="+t.Class, "--output=json", "--sort-by=state", "--controller="+t.Leader.Lease.String(), fmt.Sprintf("--state-port=%d", t.Leader.Port))
 	if t.Namespace != "" {
 		args = append(args, "--namespace="+t.Namespace)
 	}

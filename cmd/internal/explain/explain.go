@@ -70,6 +70,7 @@ type task struct {
 	leader    leader.Flags
 	namespace string
 	kinds     []schema.GroupResource
+	class     string
 	sources   string
 	output    string
 	watch     bool
@@ -81,6 +82,7 @@ func (e *task) Declare(f *pflag.FlagSet) {
 	f.VarP(cli.Namespace(&e.namespace), "namespace", "n", "the workload's namespace; without it the context's")
 	f.VarP(cli.OneOf(&e.output, "text", "json", "yaml"), "output", "o", "text for people, json or yaml for programs with all that was seen")
 	f.Var(cli.Kinds(&e.kinds), "kinds", "the custom resources that the controller scales, so that they are seen above the workload and between it and its pods; see controller")
+	f.Var(cli.Class(&e.class), "class", "the class of the workloads that the controller scales; see controller")
 	f.StringVar(&e.sources, "sources", "", "the controller's `file` of sources, with the files that it names, so that the lines of mini-hpa/sources can be asked from here")
 	f.BoolVarP(&e.watch, "watch", "w", false, "go on, and explain again whenever the decision or the state has changed")
 	f.Var(momentFlag(&e.at), "at", "what was then, as far as the controller that leads remembers it, or as a trace has it")
@@ -129,7 +131,7 @@ func (e *task) Run(ctx context.Context, args []string, s cli.Streams) error {
 	if e.namespace != "" {
 		t.Namespace = e.namespace
 	}
-	o.namespace = t.Namespace
+	o.namespace, o.class = t.Namespace, e.class
 	if !at.IsZero() {
 		found := e.leader.Find(ctx, t.Config)
 		defer found.Close()
@@ -188,7 +190,9 @@ func pause(ctx context.Context, d time.Duration) bool {
 func (e *task) now(ctx context.Context, t cluster.Target, found *leader.Leader, o object) (Answer, error) {
 	a, told, err := ask(ctx, found, o)
 	if err == nil && !told {
-		a.Source = from(found)
+		if a.Source = from(found); found.Head != nil {
+			o.class = found.Head.Class
+		}
 		a.Explanation, err = e.explain(ctx, t, o)
 	}
 	return a, err
@@ -330,11 +334,22 @@ func precheck(ctx context.Context, api cluster.Clients, o object) (*annotations.
 		return nil, nil, fmt.Errorf("%s has no %s annotation, so mini-hpa does not scale it; set at least %s and %s",
 			w.Title(), annotations.Prefix, annotations.Max, annotations.TargetCPU)
 	}
+	if class := annotations.ClassOf(w.Annotations); class != o.class {
+		return nil, nil, otherClass(w, class)
+	}
 	around, err := neighbors.Read(ctx, api.Act, api.Dynamic, w.Namespace)
 	if err == nil {
 		err = seesPods(ctx, api, w)
 	}
 	return w, around, err
+}
+
+// otherClass says who is to be asked about a workload that the controller does not scale.
+func otherClass(w *annotations.Workload, class string) error {
+	if class == "" {
+		return fmt.Errorf("%s has no %s, so that the controller without a class scales it; ask that one, with --controller, and without --class", w.Title(), annotations.ClassKey)
+	}
+	return fmt.Errorf("%s is of class %s, so that the controller of that class scales it; ask that one, with --controller and --class=%s", w.Title(), cli.Quote(class), class)
 }
 
 // unseen tells what else could bear on the workload and could not be seen.

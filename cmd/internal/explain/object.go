@@ -20,6 +20,8 @@ type object struct {
 	// resource is its kind as it is named in the API.
 	resource        schema.GroupResource
 	namespace, name string
+	// class is that of the controller.
+	class string
 }
 
 // objectOf reads KIND/NAME or KIND NAME in the forms in which kubectl users write it.
@@ -125,7 +127,7 @@ func (o object) watch(ctx context.Context, api cluster.Clients, names []schema.G
 	if err = kinds.Fill(ctx); err != nil {
 		return nil, kinds.Wait, err
 	}
-	if set, err = informer.New(informer.Config{Client: api.Watch, Kinds: kinds, Namespace: o.namespace}); err != nil {
+	if set, err = informer.New(informer.Config{Client: api.Watch, Kinds: kinds, Namespace: o.namespace, Class: o.class}); err != nil {
 		return nil, kinds.Wait, err
 	}
 	return set, func() { set.Wait(); kinds.Wait() }, set.Start(ctx)

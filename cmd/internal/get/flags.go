@@ -23,6 +23,7 @@ type task struct {
 	sortBy    string
 	output    string
 	kinds     []schema.GroupResource
+	class     string
 }
 
 func (t *task) Declare(f *pflag.FlagSet) {
@@ -40,6 +41,7 @@ func (t *task) Declare(f *pflag.FlagSet) {
 func (t *task) declareWhere(f *pflag.FlagSet) {
 	t.leader.Declare(f)
 	f.Var(cli.Kinds(&t.kinds), "kinds", "the custom resources that the controller scales, where it is not asked; see controller")
+	f.Var(cli.Class(&t.class), "class", "the class of the workloads that the controller scales, where it is not asked; see controller")
 	t.cluster.Declare(f, "KUBECONFIG, ~/.kube/config or the pod's service account")
 	t.api.DeclareTimeout(f)
 }

@@ -51,7 +51,7 @@ func (o *outside) statuses(ctx context.Context, t cluster.Target) ([]scaler.Stat
 		cancel()
 		return nil, time.Time{}, err
 	}
-	set, err := informer.New(informer.Config{Client: api.Watch, Kinds: kinds, Namespace: o.scope})
+	set, err := informer.New(informer.Config{Client: api.Watch, Kinds: kinds, Namespace: o.scope, Class: o.class})
 	if err != nil {
 		cancel()
 		return nil, time.Time{}, err

@@ -14,13 +14,14 @@ type Question struct {
 	// Namespace is the scope; empty for all namespaces.
 	Namespace string
 	API       cluster.APIFlags
-	// Decision and Kinds are the controller's, for where it cannot be asked.
+	// Decision, Kinds and Class are the controller's, for where it cannot be asked.
 	Decision cli.DecisionFlags
 	Kinds    []schema.GroupResource
+	Class    string
 	Leader   leader.Flags
 }
 
 // Asker asks it, again and again. It lists the workloads in the worst states first.
 func (q *Question) Asker() *Asker {
-	return &Asker{target: q.Target, scope: q.Namespace, task: &task{api: q.API, decision: q.Decision, kinds: q.Kinds, leader: q.Leader, sortBy: "state"}}
+	return &Asker{target: q.Target, scope: q.Namespace, task: &task{api: q.API, decision: q.Decision, kinds: q.Kinds, class: q.Class, leader: q.Leader, sortBy: "state"}}
 }

@@ -29,10 +29,10 @@ const missingField = "spec.template.spec.containers[0].resources.requests[cpu]"
 
 // checkAdmission has the API server say what it would say to users' workloads.
 func (t *tester) checkAdmission(ctx context.Context, hooks []admissionv1.ValidatingWebhook) {
-	without := annotatedTrial()
+	without := t.annotatedTrial()
 	delete(without.Spec.Template.Spec.Containers[0].Resources.Requests, corev1.ResourceCPU)
 	t.checkRefusal(ctx, deployment(without), hooks)
-	t.checkAdmitted(ctx, "a Deployment with a CPU request is admitted", deployment(annotatedTrial()))
+	t.checkAdmitted(ctx, "a Deployment with a CPU request is admitted", deployment(t.annotatedTrial()))
 	t.checkAdmitted(ctx, "a Deployment without annotations is admitted", deployment(trial()))
 	t.checkRefusal(ctx, statefulSet(without), hooks)
 	t.checkRefusal(ctx, replicaSet(without), hooks)
@@ -156,9 +156,12 @@ func leavesOut(hooks []admissionv1.ValidatingWebhook, namespace string) bool {
 }
 
 // annotatedTrial is a Deployment that mini-hpa would scale.
-func annotatedTrial() *appsv1.Deployment {
+func (t *task) annotatedTrial() *appsv1.Deployment {
 	d := trial()
 	d.Annotations = map[string]string{annotations.TargetCPU: "50", annotations.Max: "2"}
+	if t.class != "" {
+		d.Annotations[annotations.ClassKey] = t.class
+	}
 	return d
 }
 

@@ -70,6 +70,7 @@ func (t *task) Declare(f *pflag.FlagSet) {
 	f.Var(serviceAccount(&t.account), "service-account", "the controller's service account, in the namespace of its pods; without it rights are not tested")
 	f.Var(cli.Namespace(&t.watched), "watch-namespace", "the only namespace that the controller works in; without it all")
 	f.Var(cli.Kinds(&t.kinds), "kinds", "the custom resources that the controller scales, whose rights are tested; see controller")
+	f.Var(cli.Class(&t.class), "class", "the class of the workloads that the controller scales, with which they are tried out; see controller")
 	f.Var(cli.OptionalName(&t.lease), "leader-elect-resource-name", "the Lease by which replicas elect their leader; without it neither the rights to it nor whether anybody leads are tested")
 	f.Var(cli.OptionalName(&t.secret), "webhook-ca-secret", "the Secret of the CA that replicas share; without it the rights to it and to the caBundle are not tested")
 	f.StringVar(&t.sources, "sources", "", "the administrator's `file` of sources; what it lists the controller has to have")

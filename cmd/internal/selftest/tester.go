@@ -29,6 +29,7 @@ type task struct {
 	configuration      string
 	account            account
 	kinds              []schema.GroupResource // those that the controller scales beside the built-in ones
+	class              string                 // that of its workloads
 	lease, secret      string
 	sources            string // the administrator's file; empty if none is given
 	port               int    // where the controller can be asked, on the loopback of its pod

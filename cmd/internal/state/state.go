@@ -55,6 +55,8 @@ type Head struct {
 	Leading bool `json:"leading"`
 	// Namespace is the only one that it works in; empty for all.
 	Namespace string `json:"namespace,omitempty"`
+	// Class is that of the workloads that it scales; empty for those without one.
+	Class string `json:"class,omitempty"`
 	// Kinds are the custom resources that it scales.
 	Kinds []schema.GroupResource `json:"kinds,omitempty"`
 	// Defaults and Rules are the flags of its decisions.

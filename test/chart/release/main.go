@@ -8,24 +8,11 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
-	"fmt"
 	"io"
-	"os"
-	"os/signal"
-	"strings"
-	"syscall"
 
 	"github.com/mini-hpa/mini-hpa/test/image"
 	"github.com/mini-hpa/mini-hpa/test/image/product"
-)
-
-// What the process tells its caller.
-const (
-	exitWritten = 0
-	exitFailed  = 1
-	exitUsage   = 2
 )
 
 // options are the flags.
@@ -38,47 +25,20 @@ type options struct {
 	snapshot bool
 }
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := command(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	stop()
-	os.Exit(code)
-}
+func main() { product.Main(command) }
 
 func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	o, err := parse(args, stderr)
-	if errors.Is(err, flag.ErrHelp) {
-		return exitWritten
-	}
-	if err != nil {
-		fmt.Fprintln(stderr, "release:", err)
-		return exitUsage
-	}
-	if err := release(ctx, o, stdout); err != nil {
-		fmt.Fprintln(stderr, "release:", err)
-		return exitFailed
-	}
-	return exitWritten
+	return product.Run("release", stderr, func() (options, error) { return parse(args, stderr) }, func(o options) error { return release(ctx, o, stdout) })
 }
 
-func parse(args []string, stderr io.Writer) (options, error) {
-	var o options
+func parse(args []string, stderr io.Writer) (o options, err error) {
+	o.Root = "../.."
 	flags := flag.NewFlagSet("release", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.StringVar(&o.out, "o", "../../dist", "the folder, which must be empty or missing")
-	flags.StringVar(&o.Root, "root", "../..", "the repository's root")
-	flags.StringVar(&o.Version, "version", "", "the version, such as v0.1.0")
-	flags.StringVar(&o.Commit, "commit", "unknown", "the commit that the program tells")
 	flags.BoolVar(&o.snapshot, "snapshot", false, "do not mind that the chart and the changelog speak of another version")
-	platforms := flags.String("platform", strings.Join(defaultPlatforms(), ","), "platforms, of "+strings.Join(image.Targets(), ","))
-	if err := flags.Parse(args); err != nil {
-		return o, err
-	}
-	o.platforms = strings.Split(*platforms, ",")
-	if flags.NArg() > 0 {
-		return o, fmt.Errorf("unexpected argument %.64q: it takes flags only", flags.Arg(0))
-	}
-	return o, nil
+	o.platforms, err = o.Parse(flags, args, defaultPlatforms(), image.Targets())
+	return o, err
 }
 
 // defaultPlatforms are those of the machines that people sit at, and of most nodes.

@@ -79,7 +79,7 @@ func newRelease(t *testing.T) string {
 	out := filepath.Join(t.TempDir(), "dist")
 	var stdout, stderr bytes.Buffer
 	args := []string{"-root", repository(t, "v1.2.3"), "-o", out, "-version", "v1.2.3", "-commit", "0123abcd"}
-	if code := command(t.Context(), args, &stdout, &stderr); code != exitWritten {
+	if code := command(t.Context(), args, &stdout, &stderr); code != product.ExitWritten {
 		t.Fatalf("exit code %d: %s", code, &stderr)
 	}
 	return out
@@ -305,16 +305,16 @@ func TestAReleaseThatTheRepositoryDoesNotSpeakOf(t *testing.T) {
 		code int
 		want string
 	}{
-		"no version":                 {nil, exitFailed, `the version "" is not one such as v1.2.3`},
-		"a version without its v":    {[]string{"-version", "1.2.3"}, exitFailed, `the version "1.2.3"`},
-		"a version of the future":    {[]string{"-version", "v1.3.0"}, exitFailed, `Chart.yaml has no line "appVersion: v1.3.0"`},
-		"an image of another one":    {[]string{"-version", "v1.3.0"}, exitFailed, `no line "image: ghcr.io/mini-hpa/mini-hpa:v1.3.0"`},
-		"a changelog without it":     {[]string{"-version", "v1.3.0"}, exitFailed, `no heading "## [1.3.0] - YYYY-MM-DD"`},
-		"a changelog that is silent": {[]string{"-version", "v1.2.2"}, exitFailed, `no heading "## [1.2.2] - YYYY-MM-DD" with something below it`},
-		"a commit that is split":     {[]string{"-version", "v1.2.3", "-commit", "a b"}, exitFailed, `the commit "a b"`},
-		"a platform of others":       {[]string{"-version", "v1.2.3", "-platform", "plan9/amd64"}, exitFailed, `unknown platform "plan9/amd64"`},
-		"a folder that is not empty": {[]string{"-version", "v1.2.3", "-o", full}, exitFailed, "must be empty, and holds old.zip"},
-		"an argument":                {[]string{"v1.2.3"}, exitUsage, `unexpected argument "v1.2.3"`},
+		"no version":                 {nil, product.ExitFailed, `the version "" is not one such as v1.2.3`},
+		"a version without its v":    {[]string{"-version", "1.2.3"}, product.ExitFailed, `the version "1.2.3"`},
+		"a version of the future":    {[]string{"-version", "v1.3.0"}, product.ExitFailed, `Chart.yaml has no line "appVersion: v1.3.0"`},
+		"an image of another one":    {[]string{"-version", "v1.3.0"}, product.ExitFailed, `no line "image: ghcr.io/mini-hpa/mini-hpa:v1.3.0"`},
+		"a changelog without it":     {[]string{"-version", "v1.3.0"}, product.ExitFailed, `no heading "## [1.3.0] - YYYY-MM-DD"`},
+		"a changelog that is silent": {[]string{"-version", "v1.2.2"}, product.ExitFailed, `no heading "## [1.2.2] - YYYY-MM-DD" with something below it`},
+		"a commit that is split":     {[]string{"-version", "v1.2.3", "-commit", "a b"}, product.ExitFailed, `the commit "a b"`},
+		"a platform of others":       {[]string{"-version", "v1.2.3", "-platform", "plan9/amd64"}, product.ExitFailed, `unknown platform "plan9/amd64"`},
+		"a folder that is not empty": {[]string{"-version", "v1.2.3", "-o", full}, product.ExitFailed, "must be empty, and holds old.zip"},
+		"an argument":                {[]string{"v1.2.3"}, product.ExitUsage, `unexpected argument "v1.2.3"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -8,86 +8,53 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"strings"
-	"syscall"
 
 	"github.com/mini-hpa/mini-hpa/test/image"
 	"github.com/mini-hpa/mini-hpa/test/image/product"
 )
 
-// What the process tells its caller.
-const (
-	exitWritten = 0
-	exitFailed  = 1
-	exitUsage   = 2
-)
-
 // options are the flags.
 type options struct {
-	root, out             string
-	name, version, commit string
-	platforms             []string
+	product.Release
+
+	out, name string
+	platforms []string
 }
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := command(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	stop()
-	os.Exit(code)
-}
+func main() { product.Main(command) }
 
 func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	o, err := parse(args, stderr)
-	if errors.Is(err, flag.ErrHelp) {
-		return exitWritten
-	}
-	if err != nil {
-		fmt.Fprintln(stderr, "image:", err)
-		return exitUsage
-	}
-	result, err := build(ctx, o)
-	if err != nil {
-		fmt.Fprintln(stderr, "image:", err)
-		return exitFailed
-	}
-	report(stdout, o.out, result)
-	return exitWritten
+	return product.Run("image", stderr, func() (options, error) { return parse(args, stderr) }, func(o options) error {
+		result, err := build(ctx, o)
+		if err == nil {
+			report(stdout, o.out, result)
+		}
+		return err
+	})
 }
 
-func parse(args []string, stderr io.Writer) (options, error) {
-	var o options
+func parse(args []string, stderr io.Writer) (o options, err error) {
+	o.Root, o.Version = "..", "dev"
 	flags := flag.NewFlagSet("build", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.StringVar(&o.out, "o", "../bin/mini-hpa-image.tar", "the archive")
-	flags.StringVar(&o.root, "root", "..", "the repository's root")
 	flags.StringVar(&o.name, "name", "ghcr.io/mini-hpa/mini-hpa", "the image's name without its tag, which is the version")
-	flags.StringVar(&o.version, "version", "dev", "the version that the binary and the labels tell")
-	flags.StringVar(&o.commit, "commit", "unknown", "the commit that they tell")
-	platforms := flags.String("platform", "linux/amd64,linux/arm64", "platforms, of "+strings.Join(image.Platforms(), ","))
-	if err := flags.Parse(args); err != nil {
-		return o, err
-	}
-	o.platforms = strings.Split(*platforms, ",")
-	if flags.NArg() > 0 {
-		return o, fmt.Errorf("unexpected argument %.64q: it takes flags only", flags.Arg(0))
-	}
-	return o, nil
+	o.platforms, err = o.Parse(flags, args, []string{"linux/amd64", "linux/arm64"}, image.Platforms())
+	return o, err
 }
 
 // build compiles into a temporary folder, so that an archive never holds the binary of an earlier call.
 func build(ctx context.Context, o options) (image.Result, error) {
-	release := product.Release{Root: o.root, Version: o.version, Commit: o.commit}
-	if err := release.Check(); err != nil {
+	if err := o.Check(); err != nil {
 		return image.Result{}, err
 	}
-	created, err := release.Time(ctx)
+	created, err := o.Time(ctx)
 	if err != nil {
 		return image.Result{}, err
 	}
@@ -99,7 +66,7 @@ func build(ctx context.Context, o options) (image.Result, error) {
 	binaries := map[string]string{}
 	for _, platform := range o.platforms {
 		file := filepath.Join(folder, strings.ReplaceAll(platform, "/", "-"))
-		if err := image.Compile(ctx, release.Source(), platform, file); err != nil {
+		if err := image.Compile(ctx, o.Source(), platform, file); err != nil {
 			return image.Result{}, err
 		}
 		binaries[platform] = file
@@ -107,7 +74,7 @@ func build(ctx context.Context, o options) (image.Result, error) {
 	if err := os.MkdirAll(filepath.Dir(o.out), 0o755); err != nil {
 		return image.Result{}, err
 	}
-	return image.Write(o.out, o.name+":"+o.version, release.Image(binaries, created))
+	return image.Write(o.out, o.name+":"+o.Version, o.Image(binaries, created))
 }
 
 func report(stdout io.Writer, path string, result image.Result) {

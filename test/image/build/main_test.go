@@ -138,17 +138,17 @@ func TestACommandLineThatIsWrongIsToldSo(t *testing.T) {
 		code  int
 		want  string
 	}{
-		"help":                    {args: []string{"-h"}, code: exitWritten, want: "-platform"},
-		"an unknown flag":         {args: []string{"-tag", "x"}, code: exitUsage, want: "-tag"},
-		"an argument":             {args: []string{"\x1b[31m"}, code: exitUsage, want: `unexpected argument "\x1b[31m"`},
-		"an unknown platform":     {args: []string{"-platform", "linux/mips"}, code: exitFailed, want: `unknown platform "linux/mips"; known are darwin/amd64, `},
-		"no platform":             {args: []string{"-platform", ""}, code: exitFailed, want: `unknown platform ""`},
-		"a version that is split": {args: []string{"-version", "v1 -X main.a=b"}, code: exitFailed, want: `the version "v1 -X main.a=b"`},
-		"a version with a plus":   {args: []string{"-version", "v1+2"}, code: exitFailed, want: `the version "v1+2"`},
-		"a commit that is split":  {args: []string{"-commit", "a b"}, code: exitFailed, want: `the commit "a b"`},
-		"no commit":               {args: []string{"-commit", ""}, code: exitFailed, want: `the commit ""`},
-		"a time that is no time":  {epoch: "yesterday", code: exitFailed, want: `SOURCE_DATE_EPOCH is "yesterday"`},
-		"a time before 1970":      {epoch: "-1", code: exitFailed, want: `SOURCE_DATE_EPOCH is "-1"`},
+		"help":                    {args: []string{"-h"}, code: product.ExitWritten, want: "-platform"},
+		"an unknown flag":         {args: []string{"-tag", "x"}, code: product.ExitUsage, want: "-tag"},
+		"an argument":             {args: []string{"\x1b[31m"}, code: product.ExitUsage, want: `unexpected argument "\x1b[31m"`},
+		"an unknown platform":     {args: []string{"-platform", "linux/mips"}, code: product.ExitFailed, want: `unknown platform "linux/mips"; known are darwin/amd64, `},
+		"no platform":             {args: []string{"-platform", ""}, code: product.ExitFailed, want: `unknown platform ""`},
+		"a version that is split": {args: []string{"-version", "v1 -X main.a=b"}, code: product.ExitFailed, want: `the version "v1 -X main.a=b"`},
+		"a version with a plus":   {args: []string{"-version", "v1+2"}, code: product.ExitFailed, want: `the version "v1+2"`},
+		"a commit that is split":  {args: []string{"-commit", "a b"}, code: product.ExitFailed, want: `the commit "a b"`},
+		"no commit":               {args: []string{"-commit", ""}, code: product.ExitFailed, want: `the commit ""`},
+		"a time that is no time":  {epoch: "yesterday", code: product.ExitFailed, want: `SOURCE_DATE_EPOCH is "yesterday"`},
+		"a time before 1970":      {epoch: "-1", code: product.ExitFailed, want: `SOURCE_DATE_EPOCH is "-1"`},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -211,7 +211,7 @@ func newCommit(t *testing.T, folder, at string) string {
 func mustRun(t *testing.T, args ...string) string {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
-	if code := command(t.Context(), args, &stdout, &stderr); code != exitWritten {
+	if code := command(t.Context(), args, &stdout, &stderr); code != product.ExitWritten {
 		t.Fatalf("exit code %d: %s", code, &stderr)
 	}
 	return stdout.String()

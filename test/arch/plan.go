@@ -81,10 +81,10 @@ func House() Plan {
 			"cmd/internal/selftest": slices.Concat(client, []string{
 				"github.com/spf13/pflag", "./cmd/internal/cli", "./cmd/internal/cluster", "./cmd/internal/leader", "./cmd/internal/state", "./annotations/catalog", "./annotations", "./scaler/metrics", "./scaler/sources",
 			}),
-			"cmd/internal/endpoint": {
-				"sigs.k8s.io/controller-runtime/pkg/metrics", "go.uber.org/zap", "github.com/prometheus/client_golang", "github.com/spf13/pflag",
+			"cmd/internal/endpoint": slices.Concat(client, []string{
+				"sigs.k8s.io/controller-runtime/pkg/metrics", "k8s.io/utils/lru", "go.uber.org/zap", "github.com/prometheus/client_golang", "github.com/spf13/pflag",
 				"./cmd/internal/cli", "./informer/watching",
-			},
+			}),
 			"cmd/internal/activator": slices.Concat(client, []string{
 				"go.uber.org/zap", "github.com/prometheus/client_golang", "github.com/spf13/pflag",
 				"./cmd/internal/cli", "./cmd/internal/cluster", "./cmd/internal/endpoint", "./annotations/serves", "./informer/watching", "./scaler/activator",

@@ -51,6 +51,7 @@ at a pod has its time (drain), and 5 s.
       (list "health-probe-bind-address" (printf ":%v" .Values.healthPort) ":8081") }}
 {{- include "mini-hpa.flag" . }}
 {{- end }}
+{{- include "mini-hpa.secureArgs" . }}
 {{- end -}}
 
 {{- define "mini-hpa.activatorProblems" -}}
@@ -66,10 +67,10 @@ activator.ports: {{ quote .Values.activator.ports }}: must be two ports from 102
 {{- end }}
 {{- include "mini-hpa.durationProblem" (list "activator.propagation" .Values.activator.propagation "1s" "2m") -}}
 {{- include "mini-hpa.durationProblem" (list "activator.drain" .Values.activator.drain "0s" "24h") -}}
-{{- if not .Values.controller.leaderElection }}
 {{- with .Values.controller.class }}
 activator.enabled: true, while controller.class is {{ quote . }}: must be false, because only the installation without a class may lead requests of Services to its activators
 {{- end }}
+{{- if not .Values.controller.leaderElection }}
 activator.enabled: true, while controller.leaderElection is false: must be false, or there is nobody whom activators could tell from others
 {{- end }}
 {{- end -}}

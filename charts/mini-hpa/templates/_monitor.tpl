@@ -28,6 +28,22 @@ spec:
   - port: metrics
     path: /metrics
     honorLabels: true # keeps the label "namespace", which is the workload's
+    {{- if include "mini-hpa.secureMetrics" .root }}
+    {{- $secure := .root.Values.metrics.secure }}
+    scheme: https
+    {{- with $secure.tlsConfig }}
+    tlsConfig:
+      {{- toYaml . | nindent 6 }}
+    {{- end }}
+    {{- if $secure.token }}
+    authorization:
+      type: Bearer
+      credentials:
+        {{- toYaml $secure.token | nindent 8 }}
+    {{- else }}
+    bearerTokenFile: /var/run/secrets/kubernetes.io/serviceaccount/token
+    {{- end }}
+    {{- end }}
     {{- with .interval }}
     interval: {{ . }}
     {{- end }}

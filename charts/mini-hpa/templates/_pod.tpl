@@ -31,6 +31,7 @@
       (list "health-probe-bind-address" (printf ":%v" .Values.healthPort) ":8081") }}
 {{- include "mini-hpa.flag" . }}
 {{- end }}
+{{- include "mini-hpa.secureArgs" . }}
 {{- if .Values.webhook.enabled }}
 {{- include "mini-hpa.webhookArgs" . }}
 {{- end }}
@@ -72,6 +73,38 @@
 {{- else }}
 - --tls-cert-file=/etc/mini-hpa/tls/tls.crt
 - --tls-private-key-file=/etc/mini-hpa/tls/tls.key
+{{- end }}
+{{- end -}}
+
+{{/* "true" if metrics are served by TLS to those who may read them, else nothing. */}}
+{{- define "mini-hpa.secureMetrics" -}}
+{{- if and .Values.metrics.enabled .Values.metrics.secure.enabled }}true{{ end -}}
+{{- end -}}
+
+{{- define "mini-hpa.secureArgs" }}
+{{- if include "mini-hpa.secureMetrics" . }}
+- --metrics-secure
+{{- if .Values.metrics.secure.secretName }}
+- --metrics-cert-file=/etc/mini-hpa/metrics-tls/tls.crt
+- --metrics-private-key-file=/etc/mini-hpa/metrics-tls/tls.key
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* The mount and the volume of the certificate of metrics, if it is somebody's. */}}
+{{- define "mini-hpa.secureMount" }}
+{{- if and (include "mini-hpa.secureMetrics" .) .Values.metrics.secure.secretName }}
+- name: metrics-tls
+  mountPath: /etc/mini-hpa/metrics-tls
+  readOnly: true
+{{- end }}
+{{- end -}}
+
+{{- define "mini-hpa.secureVolume" }}
+{{- if and (include "mini-hpa.secureMetrics" .) .Values.metrics.secure.secretName }}
+- name: metrics-tls
+  secret:
+    secretName: {{ .Values.metrics.secure.secretName }}
 {{- end }}
 {{- end -}}
 
@@ -177,6 +210,7 @@ chosen here, as on OpenShift, neither is this one.
   mountPath: /etc/mini-hpa/tls
   readOnly: true
 {{- end }}
+{{- include "mini-hpa.secureMount" . }}
 {{- if .Values.sources }}
 - name: sources
   mountPath: /etc/mini-hpa/sources.d
@@ -205,6 +239,7 @@ chosen here, as on OpenShift, neither is this one.
   secret:
     secretName: {{ . }}
 {{- end }}
+{{- include "mini-hpa.secureVolume" . }}
 {{- if .Values.sources }}
 - name: sources
   configMap:

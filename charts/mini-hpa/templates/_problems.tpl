@@ -35,13 +35,21 @@ image.repository: {{ $image.repository }}, where no image of this chart is publi
 rbac.users: set, while {{ $path }} is false: must be empty, or {{ $path }} true
 {{- end }}
 {{- end }}
-{{- range $i, $user := .Values.rbac.users -}}
+{{- if and .Values.metrics.secure.readers (not (and .Values.rbac.create (include "mini-hpa.secureMetrics" .))) }}
+metrics.secure.readers: set, while rbac.create, metrics.enabled or metrics.secure.enabled is false: must be empty, or all of them true
+{{- end }}
+{{- range $path, $users := dict "rbac.users" .Values.rbac.users "metrics.secure.readers" .Values.metrics.secure.readers }}
+{{- range $i, $user := $users -}}
 {{- if and (eq .kind "ServiceAccount") (not .namespace) }}
-rbac.users[{{ $i }}].namespace: empty, while its kind is ServiceAccount: must be the account's namespace
+{{ $path }}[{{ $i }}].namespace: empty, while its kind is ServiceAccount: must be the account's namespace
 {{- end }}
 {{- if and (ne .kind "ServiceAccount") .namespace }}
-rbac.users[{{ $i }}].namespace: {{ quote .namespace }}, while its kind is {{ .kind }}: must be empty
+{{ $path }}[{{ $i }}].namespace: {{ quote .namespace }}, while its kind is {{ .kind }}: must be empty
 {{- end }}
+{{- end }}
+{{- end }}
+{{- if and (include "mini-hpa.secureMetrics" .) .Values.metrics.podMonitor.enabled (not .Values.metrics.secure.token) }}
+metrics.secure.token: empty, while metrics.podMonitor.enabled is true: must name a Secret with a token, because a PodMonitor cannot show Prometheus' own
 {{- end }}
 {{- end -}}
 
@@ -153,6 +161,7 @@ controller.downscaleStabilization: {{ $window }}: must be whole seconds
 {{/* The flags that the chart sets, and the values by which it does. */}}
 {{- define "mini-hpa.flagValues" -}}
 namespace: controller.watchNamespace
+class: controller.class
 kinds: controller.kinds
 sync-period: controller.syncPeriod
 tolerance: controller.tolerance
@@ -161,7 +170,6 @@ default-warm-up: controller.defaultWarmUp
 metrics-resolution: controller.metricsResolution
 workers: controller.workers
 kube-api-qps: controller.kubeApiQPS
-class: controller.class
 kube-api-burst: controller.kubeApiBurst
 log-level: controller.logLevel
 log-format: controller.logFormat
@@ -170,6 +178,9 @@ leader-elect-resource-name: fullnameOverride
 leader-elect-resource-namespace: the release's namespace
 health-probe-bind-address: healthPort
 metrics-bind-address: metrics.port and metrics.enabled
+metrics-secure: metrics.secure.enabled
+metrics-cert-file: metrics.secure.secretName
+metrics-private-key-file: metrics.secure.secretName
 webhook-bind-address: webhook.port and webhook.enabled
 sources: sources
 record: recording.enabled

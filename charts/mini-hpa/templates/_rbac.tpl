@@ -13,6 +13,19 @@ subjects:
   namespace: {{ include "mini-hpa.namespace" .root }}
 {{- end -}}
 
+{{/* The subjects of a binding, of a list of kind, name and, of a ServiceAccount, namespace. */}}
+{{- define "mini-hpa.subjects" }}
+{{- range . }}
+- kind: {{ .kind }}
+  name: {{ quote .name }}
+  {{- if eq .kind "ServiceAccount" }}
+  namespace: {{ .namespace }}
+  {{- else }}
+  apiGroup: rbac.authorization.k8s.io
+  {{- end }}
+{{- end }}
+{{- end -}}
+
 {{- define "mini-hpa.rbacMetadata" -}}
 metadata:
   name: {{ .name }}

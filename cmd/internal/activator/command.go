@@ -80,6 +80,9 @@ func (c *task) Run(ctx context.Context, _ []string, s cli.Streams) error {
 	if c.state == cli.NoAddress {
 		return cli.Usagef("invalid value %q for --state-bind-address: want an address, since nobody would be woken without it", c.state)
 	}
+	if err := c.serve.Check(); err != nil {
+		return err
+	}
 	spareMemory()
 	return c.logs.Live(s, "activator", func(log *zap.Logger) error { return c.work(ctx, s.Build, log) })
 }
@@ -125,7 +128,7 @@ func (c *task) work(ctx context.Context, b cli.Build, log *zap.Logger) error {
 	registry := endpoint.NewRegistry(b)
 	registry.MustRegister(endpoint.WatchFailures(watches), activator.NewTelemetry(server))
 	secrets := &certificates{dir: c.certificate}
-	ports, err := c.open(log, endpoint.Metrics(registry, log), endpoint.Probes(endpoint.Checks{endpoint.Ping()}, ready(&ending, seen, secrets)), server.Reports(), secrets)
+	ports, err := c.open(log, client, endpoint.Metrics(registry, log), endpoint.Probes(endpoint.Checks{endpoint.Ping()}, ready(&ending, seen, secrets)), server.Reports(), secrets)
 	if err != nil {
 		return err
 	}
@@ -142,7 +145,7 @@ func (c *task) work(ctx context.Context, b cli.Build, log *zap.Logger) error {
 }
 
 // open opens the ports that are not Services'; if one is taken, none stays open.
-func (c *task) open(log *zap.Logger, metrics, probes, state http.Handler, secrets *certificates) ([]*endpoint.Endpoint, error) {
+func (c *task) open(log *zap.Logger, client kubernetes.Interface, metrics, probes, state http.Handler, secrets *certificates) ([]*endpoint.Endpoint, error) {
 	var open []*endpoint.Endpoint
 	var failed []error
 	add := func(port *endpoint.Endpoint, err error) {
@@ -151,7 +154,7 @@ func (c *task) open(log *zap.Logger, metrics, probes, state http.Handler, secret
 			open = append(open, port)
 		}
 	}
-	add(endpoint.Listen("metrics-bind-address", c.serve.Metrics, metrics, log))
+	add(c.serve.ListenMetrics(metrics, client, log))
 	add(endpoint.Listen("health-probe-bind-address", c.serve.Probes, probes, log))
 	add(endpoint.ListenTLS("state-bind-address", c.state, secrets.config(), state, log))
 	if err := errors.Join(failed...); err != nil {

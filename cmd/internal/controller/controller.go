@@ -99,7 +99,7 @@ func (c *task) Declare(f *pflag.FlagSet) {
 
 // Run is the process' life.
 func (c *task) Run(ctx context.Context, _ []string, s cli.Streams) error {
-	for _, check := range []func() error{c.decision.Check, c.election.Check, c.webhook.check} {
+	for _, check := range []func() error{c.decision.Check, c.election.Check, c.webhook.check, c.serve.Check, c.checkClass} {
 		if err := check(); err != nil {
 			return err
 		}
@@ -285,7 +285,7 @@ func (c *task) open(p *process, api cluster.Clients) error {
 	if err := p.ports.serve(&c.webhook, api, c.place, c.class, c.decision.Defaults, p.telemetry); err != nil {
 		return err
 	}
-	return p.ports.open(c.serve, p.telemetry, alive(p.leadership), p.set.Synced)
+	return p.ports.open(c.serve, api.Act, p.telemetry, alive(p.leadership), p.set.Synced)
 }
 
 // settling is how long after its caches are filled a process is at rest, and no longer needs what its start needs of the program.

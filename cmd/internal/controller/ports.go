@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"go.uber.org/zap"
+	"k8s.io/client-go/kubernetes"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cluster"
@@ -73,8 +74,8 @@ func (f *ports) admit(ctx context.Context) error {
 }
 
 // open opens the ports; if one is taken, none stays open.
-func (f *ports) open(flags endpoint.Flags, t *telemetry, live endpoint.Checks, filled func() bool) error {
-	metrics, err := endpoint.Listen("metrics-bind-address", flags.Metrics, endpoint.Metrics(t.registry, f.log), f.log)
+func (f *ports) open(flags endpoint.Flags, client kubernetes.Interface, t *telemetry, live endpoint.Checks, filled func() bool) error {
+	metrics, err := flags.ListenMetrics(endpoint.Metrics(t.registry, f.log), client, f.log)
 	probes, err2 := endpoint.Listen("health-probe-bind-address", flags.Probes, endpoint.Probes(live, f.ready(filled)), f.log)
 	for _, e := range []*endpoint.Endpoint{metrics, probes} {
 		if e != nil {

@@ -402,7 +402,7 @@ func TestNoPortStaysOpenIfOneIsTaken(t *testing.T) {
 	c := newCluster(t)
 	c.process.flush()
 	ports := endpoint.Flags{Metrics: "127.0.0.1:0", Probes: strings.TrimPrefix(server.URL, "http://")}
-	if err := c.process.ports.open(ports, c.process.telemetry, nil, nil); err == nil {
+	if err := c.process.ports.open(ports, nil, c.process.telemetry, nil, nil); err == nil {
 		t.Fatal("a port that is taken was opened")
 	}
 	if n := len(c.process.ports.endpoints); n != 1 {

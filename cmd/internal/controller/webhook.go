@@ -2,6 +2,7 @@ package controller
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync/atomic"
 
@@ -47,16 +48,16 @@ type webhookTask struct {
 	webhook   webhookFlags
 	sources   sourcesFlag
 	namespace string
-	kinds     []schema.GroupResource
 	class     string
+	kinds     []schema.GroupResource
 }
 
 func (w *webhookTask) Declare(f *pflag.FlagSet) {
 	w.webhook.declare(f)
 	cli.DeclareMinSyncPeriod(f, &w.defaults)
 	f.VarP(cli.Namespace(&w.namespace), "namespace", "n", "the only namespace whose LimitRanges and autoscalers are known; without it all. The namespaceSelector of the ValidatingWebhookConfiguration has to say the same")
-	f.Var(cli.Kinds(&w.kinds), "kinds", "custom resources that are checked, too, as those of the controller's flag; without them they are let through")
 	f.Var(cli.Class(&w.class), "class", "check only workloads whose mini-hpa/class is this, as the controller's flag says; without it those that have none")
+	f.Var(cli.Kinds(&w.kinds), "kinds", "custom resources that are checked, too, as those of the controller's flag; without them they are let through")
 	w.cluster.Declare(f, "the pod's service account, else KUBECONFIG or ~/.kube/config")
 	w.api.Declare(f)
 	w.serve.Declare(f)
@@ -69,7 +70,7 @@ func (w *webhookTask) Run(ctx context.Context, _ []string, s cli.Streams) error 
 	if !w.webhook.served() {
 		return cli.Usagef("invalid value %q for --webhook-bind-address: want an address, since there is nothing else to serve", cli.NoAddress)
 	}
-	if err := w.webhook.check(); err != nil {
+	if err := errors.Join(w.webhook.check(), w.serve.Check()); err != nil {
 		return err
 	}
 	return w.logs.Live(s, "webhook", func(log *zap.Logger) error { return w.answer(ctx, s.Build, log) })
@@ -101,7 +102,7 @@ func (w *webhookTask) answer(ctx context.Context, b cli.Build, log *zap.Logger) 
 		return err
 	}
 	known := atomic.Bool{} // which kinds there are
-	if err := f.open(w.serve, telemetry, endpoint.Checks{endpoint.Ping()}, known.Load); err != nil {
+	if err := f.open(w.serve, api.Act, telemetry, endpoint.Checks{endpoint.Ping()}, known.Load); err != nil {
 		return err
 	}
 	return f.run(ctx, func(ctx context.Context) error {

@@ -146,7 +146,7 @@ func (t *task) Run(ctx context.Context, args []string, s cli.Streams) error {
 // doctor asks with the user's rights for what is wrong with the installation; how the workloads stand is known. The chart names the webhook's
 // configuration and the controller's service account as it names the Lease.
 func (t *task) doctor(p *poller, namespace string, s cli.Streams) func(ctx context.Context) ([]doctor.Line, error) {
-	q := &doctor.Question{Cluster: t.cluster, Leader: t.leader, Namespace: namespace, Webhook: t.leader.Lease.Name, Account: t.leader.Lease.Name}
+	q := &doctor.Question{Cluster: t.cluster, Leader: t.leader, Namespace: namespace, Webhook: t.leader.Lease.Name, Account: t.leader.Lease.Name, Class: t.class}
 	s.Bridge = func(*zap.Logger) {} // the process has its own
 	return func(ctx context.Context) ([]doctor.Line, error) {
 		lines, err := q.Installation(ctx, s)

@@ -21,6 +21,10 @@ import (
 type Flags struct {
 	// Metrics is where /metrics is served, and Probes where /healthz and /readyz are; cli.NoAddress serves none.
 	Metrics, Probes string
+	// Secure says that metrics are served by TLS, and only to those who may get them. CertFile and KeyFile are the certificate; without them one is made that
+	// nobody can verify.
+	Secure            bool
+	CertFile, KeyFile string
 }
 
 // DefaultFlags are those of all processes.
@@ -29,6 +33,9 @@ func DefaultFlags() Flags { return Flags{Metrics: ":8080", Probes: ":8081"} }
 // Declare adds the flags to f.
 func (s *Flags) Declare(f *pflag.FlagSet) {
 	f.Var(cli.Address(&s.Metrics), "metrics-bind-address", "where /metrics is served, for Prometheus; 0 serves none")
+	f.BoolVar(&s.Secure, "metrics-secure", false, "serve /metrics by TLS, and only to those whose token the API server knows (TokenReview) and who may get the URL /metrics (SubjectAccessReview)")
+	f.StringVar(&s.CertFile, "metrics-cert-file", "", "`path` of the certificate for --metrics-secure, which is read for each connection; without it one is made that nobody can verify")
+	f.StringVar(&s.KeyFile, "metrics-private-key-file", "", "`path` of the private key of --metrics-cert-file")
 	f.Var(cli.Address(&s.Probes), "health-probe-bind-address", "where /healthz and /readyz are served, for the kubelet; 0 serves none")
 }
 

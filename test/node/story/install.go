@@ -14,13 +14,6 @@ import (
 	"github.com/mini-hpa/mini-hpa/test/node/machine"
 )
 
-func (d *director) install(ctx context.Context) error {
-	if err := d.createNamespace(ctx, namespace); err != nil {
-		return err
-	}
-	return d.installRelease(ctx)
-}
-
 // createNamespace makes one that enforces the restricted Pod Security Standard.
 func (d *director) createNamespace(ctx context.Context, name string) error {
 	if _, err := d.kubectl(ctx, "create", "namespace", name); err != nil {
@@ -86,6 +79,9 @@ func (d *director) uninstall(ctx context.Context) error {
 		return err
 	}
 	if _, err := d.helm(ctx, "uninstall", release, "--namespace="+namespace, "--wait", "--timeout="+patience.String()); err != nil {
+		return err
+	}
+	if err := d.removeTraces(ctx); err != nil {
 		return err
 	}
 	if err := d.eventually(ctx, "nothing is left of the release", d.nothingLeft); err != nil {

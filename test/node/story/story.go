@@ -64,13 +64,14 @@ func Play(ctx context.Context, m *machine.Machine, chart, dir string, out io.Wri
 	d := newDirector(m, chart, dir, out)
 	return d.perform(ctx, []scene{
 		{"a database starts", d.startDB},
-		{"helm install", d.install},
+		{"helm install, with a volume for traces", d.installWithTraces},
 		{"a web server is deployed and annotated", d.deploy},
 		{"the database is annotated", d.annotateDB},
 		{"a Deployment that cannot be autoscaled is refused", d.refuse},
 		{"load comes on", d.scaleOut},
 		{"the leader dies under load", d.loseLeader},
 		{"the database's pods have come in their turn", d.scaleOutDB},
+		{"what was decided is on the volume", d.readTraces},
 		{"mini-hpa has asked for nothing that it may not", d.nothingForbidden},
 		{"load goes off", d.scaleIn},
 		{"kubectl describe deployment", d.describe},

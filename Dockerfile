@@ -29,7 +29,7 @@ ARG COMMIT=unknown
 ARG TARGETOS
 ARG TARGETARCH
 RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH go build -trimpath -buildvcs=false -tags grpcnotrace \
-    -ldflags "-s -w -funcalign=16 -buildid= -X main.version=$VERSION -X main.commit=$COMMIT" -o /mini-hpa ./cmd/mini-hpa
+    -ldflags "-s -w -funcalign=8 -buildid= -X main.version=$VERSION -X main.commit=$COMMIT" -o /mini-hpa ./cmd/mini-hpa
 
 FROM scratch
 ARG VERSION=dev

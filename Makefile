@@ -20,7 +20,7 @@ help: ## Show this list.
 .PHONY: build
 build: ## Build bin/mini-hpa; 4 to 5 minutes on two cores the first time, seconds afterwards.
 	@echo "building $(BIN)/mini-hpa: 4 to 5 minutes on two cores the first time, without a word; seconds afterwards"
-	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -funcalign=16 -X main.version=$(VERSION) -X main.commit=$(COMMIT)" -o $(BIN)/mini-hpa ./cmd/mini-hpa
+	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -funcalign=8 -X main.version=$(VERSION) -X main.commit=$(COMMIT)" -o $(BIN)/mini-hpa ./cmd/mini-hpa
 	@echo "built: $(BIN)/mini-hpa --help says what it does"
 
 .PHONY: image

@@ -22,7 +22,7 @@ type Source struct {
 
 // linkerFlags leave out the symbols, which only a debugger reads, and the build ID, which would depend on where it is built. Functions begin at multiples of 16
 // bytes, as on arm64, and not of 32: the gaps between them were 0.8 MB (docs/adr/0014).
-const linkerFlags = "-s -w -funcalign=16 -buildid="
+const linkerFlags = "-s -w -funcalign=8 -buildid="
 
 // tags leave out what makes the program half as large again (docs/adr/0003): gRPC's pages for tracing.
 const tags = "grpcnotrace"

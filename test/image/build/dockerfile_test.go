@@ -131,7 +131,7 @@ func TestTheDockerfileCompilesWithTheSameFlags(t *testing.T) {
 	if diff := cmp.Diff(script, command); diff != "" {
 		t.Errorf("the Dockerfile (-) and the command (+) differ:\n%s", diff)
 	}
-	if want := "-s -w -funcalign=16 -buildid= -X main.version=v1.2.3 -X main.commit=0123abcd\n"; !strings.Contains(command, want) {
+	if want := "-s -w -funcalign=8 -buildid= -X main.version=v1.2.3 -X main.commit=0123abcd\n"; !strings.Contains(command, want) {
 		t.Errorf("the flags are\n%s", command)
 	}
 }

@@ -89,10 +89,13 @@ func (s said) String() string {
 	return text
 }
 
+// goldenPath is where a golden file is.
+func goldenPath(file string) string { return filepath.Join("testdata", "admission", file) }
+
 // golden compares with a file.
 func golden(t *testing.T, file, got string) {
 	t.Helper()
-	path := filepath.Join("testdata", "admission", file)
+	path := goldenPath(file)
 	if *update {
 		if err := os.WriteFile(path, []byte(got), 0o600); err != nil {
 			t.Fatal(err)

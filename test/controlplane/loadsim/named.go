@@ -10,12 +10,15 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	custommetricsv1beta2 "k8s.io/metrics/pkg/apis/custom_metrics/v1beta2"
 	externalmetricsv1beta1 "k8s.io/metrics/pkg/apis/external_metrics/v1beta1"
+	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
 )
 
-// API is one of the two metrics APIs that are asked metric by metric.
+// API is one of the metrics APIs. All but ResourceAPI are asked metric by metric.
 type API string
 
 const (
+	// ResourceAPI has what pods and nodes use, served as metrics.k8s.io/v1beta1.
+	ResourceAPI API = metricsv1beta1.GroupName
 	// CustomAPI has the metrics of pods and objects, served as custom.metrics.k8s.io/v1beta2.
 	CustomAPI API = custommetricsv1beta2.GroupName
 	// ExternalAPI has the metrics of the rest of the world, served as external.metrics.k8s.io/v1beta1.
@@ -104,7 +107,10 @@ func (s *Server) Offer(ctx context.Context, api API) error {
 }
 
 func (a API) version() schema.GroupVersion {
-	if a == ExternalAPI {
+	switch a {
+	case ResourceAPI:
+		return metricsv1beta1.SchemeGroupVersion
+	case ExternalAPI:
 		return externalmetricsv1beta1.SchemeGroupVersion
 	}
 	return custommetricsv1beta2.SchemeGroupVersion

@@ -3,11 +3,14 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -295,6 +298,41 @@ func TestLeftovers(t *testing.T) {
 	} {
 		if got := errorText(story.churn.leftovers()); story.want == "" && got != "" || !strings.Contains(got, story.want) {
 			t.Errorf("%s: error %q, want %q", name, got, story.want)
+		}
+	}
+}
+
+// TestAPeakIsOfTheProgramAlone, and not of what the process held from which it was started.
+func TestAPeakIsOfTheProgramAlone(t *testing.T) {
+	const held = 256 << 20
+	own := bytes.Repeat([]byte{1}, held)
+	cmd := exec.CommandContext(t.Context(), "sleep", "0.2")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended, peak := make(chan struct{}), make(chan int64)
+	go func() { peak <- peakUntil(ended, cmd.Process.Pid) }()
+	err := cmd.Wait()
+	close(ended)
+	if most := <-peak; err != nil || most == 0 || most > held/2 {
+		t.Errorf("sleep has held %d bytes, %v", most, err)
+	}
+	runtime.KeepAlive(own)
+}
+
+func TestTheSameRows(t *testing.T) {
+	const told = "shop        web    cpu: 96%/50%   1    5    5    5   8    LIMITED   4m (4->5)   needs 8,  mini-hpa/max is 5"
+	for name, test := range map[string]struct {
+		computed string
+		same     bool
+	}{
+		"but for what only memory knows": {"shop   web   cpu: 96%/50%   1   5   5   5   8   OK   -   -", true},
+		"another number":                 {"shop   web   cpu: 96%/50%   1   5   5   4   8   OK   -   -", false},
+		"another target":                 {"shop   web   cpu: 95%/50%   1   5   5   5   8   OK   -   -", false},
+	} {
+		err := sameRows(view{rows: rowsOf([]string{told})}, view{rows: rowsOf([]string{test.computed})})
+		if (err == nil) != test.same {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }

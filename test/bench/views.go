@@ -9,11 +9,12 @@ import (
 	"fmt"
 	"net"
 	"os/exec"
+	"regexp"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
+	"github.com/prometheus/procfs"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -32,6 +33,7 @@ type view struct {
 	Took time.Duration
 	// Peak is the most memory that the client held, in bytes.
 	Peak int64
+	rows []string
 }
 
 // viewed is how often each view is looked at.
@@ -73,6 +75,9 @@ func measureViews(ctx context.Context, s settings, program string, size int, boo
 		if err := errors.Join(err1, err2); err != nil {
 			return err
 		}
+		if err := sameRows(told, computed); err != nil {
+			return err
+		}
 		say("told: %s; computed: %s", told, computed)
 		v.Told, v.Computed = append(v.Told, told), append(v.Computed, computed)
 	}
@@ -98,16 +103,62 @@ func (a *arena) view(ctx context.Context, source string, args ...string) (view, 
 	var out, complaints bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &complaints
 	began := time.Now()
-	err := cmd.Run()
-	took := time.Since(began)
-	if lines := bytes.Count(out.Bytes(), []byte("\n")); err != nil || !strings.HasPrefix(out.String(), source) || lines != a.size+3 {
-		return view{}, fmt.Errorf("mini-hpa get -A %v: %w; %d lines, want %d: %.300s %s", args, err, lines, a.size+3, out.String(), complaints.String())
+	if err := cmd.Start(); err != nil {
+		return view{}, err
 	}
-	used, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage)
-	if !ok {
-		return view{}, errors.New("it is not known how much memory the program had")
+	ended, peak := make(chan struct{}), make(chan int64)
+	go func() { peak <- peakUntil(ended, cmd.Process.Pid) }()
+	err := cmd.Wait()
+	v := view{Took: time.Since(began)}
+	close(ended)
+	v.Peak = <-peak
+	lines := strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")
+	if err != nil || !strings.HasPrefix(out.String(), source) || len(lines) != a.size+3 || v.Peak == 0 {
+		return view{}, fmt.Errorf("mini-hpa get -A %v: %w; %d lines, want %d, and %d bytes of memory: %.300s %s", args, err, len(lines), a.size+3, v.Peak, out.String(), complaints.String())
 	}
-	return view{took, used.Maxrss << 10}, nil
+	v.rows = rowsOf(lines[2 : len(lines)-1])
+	return v, nil
+}
+
+// peakUntil is the most memory that a process has held, as it says again and again until it ends. What the kernel tells of it afterwards cannot be used: it counts
+// what the process held before it was the program, and that was this one's memory.
+func peakUntil(ended <-chan struct{}, pid int) int64 {
+	ticks := time.NewTicker(2 * time.Millisecond)
+	defer ticks.Stop()
+	most := int64(0)
+	for {
+		select {
+		case <-ended:
+			return most
+		case <-ticks.C:
+			if peak, err := statusOf(pid, func(s procfs.ProcStatus) uint64 { return s.VmHWM }); err == nil { // it may just have ended
+				most = max(most, peak)
+			}
+		}
+	}
+}
+
+// compared are the columns, from the first on, that do not rest on what only the controller remembers.
+const compared = 8
+
+// rowsOf are the compared columns of each line.
+func rowsOf(lines []string) []string {
+	gap, rows := regexp.MustCompile(` {2,}`), make([]string, len(lines))
+	for i, line := range lines {
+		cells := gap.Split(line, -1)
+		rows[i] = strings.Join(cells[:min(compared, len(cells))], "  ")
+	}
+	return rows
+}
+
+// sameRows says where two views of the same fleet differ.
+func sameRows(told, computed view) error {
+	for i := range told.rows {
+		if told.rows[i] != computed.rows[i] {
+			return fmt.Errorf("the controller says %q, and a client %q", told.rows[i], computed.rows[i])
+		}
+	}
+	return nil
 }
 
 func (v view) String() string {
@@ -123,7 +174,8 @@ func (v *views) table() string {
 		}
 		return fmt.Sprintf("| %s | %s | %s | %.1f MiB |\n", who, rounded(byTime[len(byTime)/2].Took), rounded(byTime[len(byTime)-1].Took), float64(peak)/(1<<20))
 	}
-	return fmt.Sprintf("\n### A look at %d workloads\n\n%s. What `mini-hpa get -A` takes, from the call to its end, over %d calls, and the most memory that the client has held.\n\n"+
+	return fmt.Sprintf("\n### A look at %d workloads\n\n%s. What `mini-hpa get -A` takes, from the call to its end, over %d calls, and the most memory that the client has held. "+
+		"Both say the same in all columns from NAMESPACE to WANTS.\n\n"+
 		"| | median | longest | memory |\n| --- | ---: | ---: | ---: |\n%s%s", v.Workloads, v.setting, len(v.Told),
 		row("told by the controller", v.Told), row("computed by the client", v.Computed))
 }

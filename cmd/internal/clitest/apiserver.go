@@ -160,10 +160,8 @@ func (s *APIServer) serveObject(w http.ResponseWriter, path []string, kind strin
 	case kind == "horizontalpodautoscalers":
 		s.answer(w, autoscalingv2.HorizontalPodAutoscalerList{TypeMeta: metav1.TypeMeta{APIVersion: "autoscaling/v2", Kind: "HorizontalPodAutoscalerList"},
 			ListMeta: list, Items: s.HPAs})
-	case kind == "services":
-		s.answer(w, corev1.ServiceList{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "ServiceList"}, ListMeta: list})
-	case kind == "networkpolicies":
-		s.answer(w, networkingv1.NetworkPolicyList{TypeMeta: metav1.TypeMeta{APIVersion: "networking.k8s.io/v1", Kind: "NetworkPolicyList"}, ListMeta: list})
+	case kind == "namespaces":
+		s.answer(w, corev1.NamespaceList{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "NamespaceList"}, ListMeta: list, Items: []corev1.Namespace{{ObjectMeta: metav1.ObjectMeta{Name: "default"}}}})
 	case kind == "pods":
 		s.answer(w, corev1.PodList{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "PodList"}, ListMeta: list, Items: s.Pods})
 	default:

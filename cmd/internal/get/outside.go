@@ -98,7 +98,10 @@ func (o *outside) mayList(ctx context.Context, api cluster.Clients) error {
 func (o *outside) decide(ctx context.Context, api cluster.Clients, set *informer.Set, feed *metrics.Feed) ([]scaler.Status, error) {
 	readers := metrics.NewReaders(metrics.ReadersConfig{Sources: api.Sources, Timeout: api.Patience, Concurrency: 10})
 	defer readers.Close()
-	o.around, o.now = map[string]*neighbors.Neighborhood{}, time.Now()
+	if err := o.meetAll(ctx, api); err != nil {
+		return nil, err
+	}
+	o.now = time.Now()
 	observer := scaler.Observer{Workloads: set, Surroundings: o, Samples: feed, Answers: readers, Defaults: o.decision.Defaults, Rules: o.decision.Rules, Now: func() time.Time { return o.now }}
 	keys := set.Selected()
 	items := make([]scaler.Status, 0, len(keys))
@@ -120,6 +123,17 @@ func (o *outside) decide(ctx context.Context, api cluster.Clients, set *informer
 		items = append(items, status)
 	}
 	return items, nil
+}
+
+// meetAll reads the neighborhoods of all namespaces at once, where they are asked about and may be listed so.
+func (o *outside) meetAll(ctx context.Context, api cluster.Clients) (err error) {
+	if o.scope == "" {
+		o.around, err = neighbors.ReadAll(ctx, api.Act, api.Dynamic)
+	}
+	if o.scope != "" || forbidden(err) { // one by one, as they are met
+		o.around, err = map[string]*neighbors.Neighborhood{}, nil
+	}
+	return err
 }
 
 // meet reads the neighborhood of a namespace, once.

@@ -23,13 +23,32 @@ import (
 // Read asks the API server for the neighborhood of one namespace. What the caller may not list is a part of
 // the answer; any other failure is an error.
 func Read(ctx context.Context, client kubernetes.Interface, scaledObjects dynamic.Interface, namespace string) (*Neighborhood, error) {
-	r := clusterReader{client: client, dynamic: scaledObjects, namespace: namespace, found: New()}
-	for _, read := range []func(context.Context) error{r.readLimitRanges, r.readHPAs, r.readScaledObjects, r.readResizers, r.readNamespace, r.readServices, r.readNetworkPolicies} {
+	found := New()
+	r := clusterReader{client: client, dynamic: scaledObjects, namespace: namespace, found: found, of: func(string) *Neighborhood { return found }}
+	return found, r.read(ctx, r.readNamespace)
+}
+
+// ReadAll asks for the neighborhoods of all namespaces, by name, with one list of each kind instead of one for each namespace. The error is one of a missing right if there is
+// a kind that the caller may not list in all namespaces: he may see it in some.
+func ReadAll(ctx context.Context, client kubernetes.Interface, scaledObjects dynamic.Interface) (map[string]*Neighborhood, error) {
+	all := map[string]*Neighborhood{}
+	r := clusterReader{client: client, dynamic: scaledObjects, of: func(namespace string) *Neighborhood {
+		if all[namespace] == nil {
+			all[namespace] = New()
+		}
+		return all[namespace]
+	}}
+	return all, r.read(ctx, r.readNamespaces)
+}
+
+// read reads all kinds, and what the namespaces themselves say.
+func (r *clusterReader) read(ctx context.Context, namespaces func(context.Context) error) error {
+	for _, read := range []func(context.Context) error{r.readLimitRanges, r.readHPAs, r.readScaledObjects, r.readResizers, namespaces, r.readServices, r.readNetworkPolicies} {
 		if err := read(ctx); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return r.found, nil
+	return nil
 }
 
 // each lists the objects of a kind, page by page.
@@ -43,20 +62,24 @@ func each[L, T runtime.Object](ctx context.Context, list func(context.Context, m
 	})
 }
 
-// clusterReader reads one namespace.
+// clusterReader reads one namespace, or all.
 type clusterReader struct {
-	client    kubernetes.Interface
-	dynamic   dynamic.Interface
+	client  kubernetes.Interface
+	dynamic dynamic.Interface
+	// namespace is the one that is read; empty for all.
 	namespace string
-	found     *Neighborhood
+	// found is what is known of the one namespace; nil for all. A right that is missing there is a part of it, for all it is an error.
+	found *Neighborhood
+	// of is the neighborhood of a namespace.
+	of func(namespace string) *Neighborhood
 }
 
 func (r *clusterReader) readLimitRanges(ctx context.Context) error {
 	err := each(ctx, r.client.CoreV1().LimitRanges(r.namespace).List, func(limits *corev1.LimitRange) error {
-		r.found.AddLimitRange(limits, "")
+		r.of(limits.Namespace).AddLimitRange(limits, "")
 		return nil
 	})
-	if apierrors.IsForbidden(err) {
+	if r.conceded(err) {
 		r.found.unknown = fmt.Sprintf("listing the LimitRanges of namespace %s is forbidden", cli.Quote(r.namespace))
 		return nil
 	}
@@ -67,7 +90,7 @@ func (r *clusterReader) readHPAs(ctx context.Context) error {
 	err := each(ctx, r.client.AutoscalingV2().HorizontalPodAutoscalers(r.namespace).List, func(hpa *autoscalingv2.HorizontalPodAutoscaler) error {
 		s := Scaler{Metadata: hpa.ObjectMeta}
 		s.Spec.ScaleTargetRef = hpa.Spec.ScaleTargetRef
-		r.found.AddScaler(annotations.KindHPA, s, "")
+		r.of(hpa.Namespace).AddScaler(annotations.KindHPA, s, "")
 		return nil
 	})
 	return r.hidden("HorizontalPodAutoscalers", err)
@@ -81,7 +104,7 @@ func (r *clusterReader) readScaledObjects(ctx context.Context) error {
 			if err := runtime.DefaultUnstructuredConverter.FromUnstructured(o.Object, &s); err != nil {
 				return fmt.Errorf("cannot read ScaledObject %s: %w", cli.Quote(o.GetName()), err)
 			}
-			r.found.AddScaler(annotations.KindScaledObject, s, "")
+			r.of(o.GetNamespace()).AddScaler(annotations.KindScaledObject, s, "")
 			return nil
 		})
 }
@@ -90,7 +113,7 @@ func (r *clusterReader) readScaledObjects(ctx context.Context) error {
 func (r *clusterReader) readResizers(ctx context.Context) error {
 	return r.readExtension(ctx, schema.GroupVersionResource{Group: annotations.GroupResizer, Version: "v1", Resource: "verticalpodautoscalers"}, "VerticalPodAutoscalers",
 		func(o *unstructured.Unstructured) error {
-			r.found.AddResizer(o.GetName(), o.Object, "")
+			r.of(o.GetNamespace()).AddResizer(o.GetName(), o.Object, "")
 			return nil
 		})
 }
@@ -98,10 +121,10 @@ func (r *clusterReader) readResizers(ctx context.Context) error {
 // readServices and readNetworkPolicies matter only to workloads that requests wake. Who may not list them is not told.
 func (r *clusterReader) readServices(ctx context.Context) error {
 	err := each(ctx, r.client.CoreV1().Services(r.namespace).List, func(service *corev1.Service) error {
-		r.found.AddService(service, "")
+		r.of(service.Namespace).AddService(service, "")
 		return nil
 	})
-	if apierrors.IsForbidden(err) {
+	if r.conceded(err) {
 		return nil
 	}
 	return r.failed("Services", err)
@@ -109,10 +132,10 @@ func (r *clusterReader) readServices(ctx context.Context) error {
 
 func (r *clusterReader) readNetworkPolicies(ctx context.Context) error {
 	err := each(ctx, r.client.NetworkingV1().NetworkPolicies(r.namespace).List, func(policy *networkingv1.NetworkPolicy) error {
-		r.found.AddNetworkPolicy(policy, "")
+		r.of(policy.Namespace).AddNetworkPolicy(policy, "")
 		return nil
 	})
-	if apierrors.IsForbidden(err) {
+	if r.conceded(err) {
 		return nil
 	}
 	return r.failed("NetworkPolicies", err)
@@ -143,10 +166,21 @@ func (r *clusterReader) readNamespace(ctx context.Context) error {
 	return nil
 }
 
+// readNamespaces is readNamespace of all.
+func (r *clusterReader) readNamespaces(ctx context.Context) error {
+	return r.failed("labels", each(ctx, r.client.CoreV1().Namespaces().List, func(namespace *corev1.Namespace) error {
+		r.of(namespace.Name).Injection = annotations.NamespaceInjection(namespace)
+		return nil
+	}))
+}
+
+// conceded says whether it is a right that is missing, and a part of what is found.
+func (r *clusterReader) conceded(err error) bool { return r.found != nil && apierrors.IsForbidden(err) }
+
 // hidden turns an error of a missing right into a message.
 func (r *clusterReader) hidden(what string, err error) error {
 	failure := r.failed(what, err)
-	if apierrors.IsForbidden(err) {
+	if r.conceded(err) {
 		r.found.Hidden = append(r.found.Hidden, failure)
 		return nil
 	}
@@ -157,5 +191,9 @@ func (r *clusterReader) failed(what string, err error) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("cannot list the %s of namespace %s: %w", what, cli.Quote(r.namespace), err)
+	where := "all namespaces"
+	if r.namespace != "" {
+		where = "namespace " + cli.Quote(r.namespace)
+	}
+	return fmt.Errorf("cannot list the %s of %s: %w", what, where, err)
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -82,5 +83,43 @@ func TestReadTurnsPages(t *testing.T) {
 	n, err := Read(t.Context(), c.Core, c.Dynamic, "shop")
 	if err != nil || len(n.limitRanges) != 2 {
 		t.Errorf("%v, %+v", err, n)
+	}
+}
+
+// TestReadAll finds in each namespace what Read finds there, with one list of each kind.
+func TestReadAll(t *testing.T) {
+	c := clitest.NewFakeCluster()
+	c.Core.ClearActions()
+	c.Dynamic.ClearActions()
+	all, err := ReadAll(t.Context(), c.Core, c.Dynamic)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := len(c.Core.Actions()) + len(c.Dynamic.Actions()); n != 7 {
+		t.Errorf("%d requests, want one for each of seven kinds: %v %v", n, c.Core.Actions(), c.Dynamic.Actions())
+	}
+	for _, namespace := range []string{"shop", "empty"} {
+		one, err := Read(t.Context(), c.Core, c.Dynamic, namespace)
+		if err != nil {
+			t.Fatal(err)
+		}
+		among := all[namespace]
+		if among == nil {
+			among = New()
+		}
+		w := &annotations.Workload{Key: annotations.DeploymentKey(namespace, "web")}
+		if diff := cmp.Diff(one.Of(w), among.Of(w), cmpopts.IgnoreFields(annotations.Surroundings{}, "Where", "WhereRange")); diff != "" {
+			t.Errorf("%s (-alone +among all):\n%s", namespace, diff)
+		}
+	}
+	if s := all["shop"].Of(&annotations.Workload{Key: annotations.DeploymentKey("shop", "web")}); len(s.Autoscalers) != 1 || len(s.LimitRanges) != 1 {
+		t.Errorf("shop has %+v", s)
+	}
+	for _, resource := range []string{"limitranges", "horizontalpodautoscalers", "scaledobjects", "services", "networkpolicies", "namespaces"} {
+		c := clitest.NewFakeCluster()
+		c.Refuse(resource, clitest.Forbidden(resource))
+		if _, err := ReadAll(t.Context(), c.Core, c.Dynamic); !apierrors.IsForbidden(err) {
+			t.Errorf("%s are forbidden: %v", resource, err)
+		}
 	}
 }

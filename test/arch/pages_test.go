@@ -166,6 +166,25 @@ func testNames(t *testing.T) map[string]bool {
 	return names
 }
 
+// TestPagesDefineEachWordOnce: the glossary has one definition for a word.
+func TestPagesDefineEachWordOnce(t *testing.T) {
+	t.Parallel()
+	_, after, _ := strings.Cut(pages(t)["docs/design.md"], "\n## Words\n")
+	glossary, _, _ := strings.Cut(after, "\n## ")
+	defined := map[string]string{}
+	for _, row := range regexp.MustCompile(`(?m)^\| (.+?) \| (.+) \|$`).FindAllStringSubmatch(glossary, -1) {
+		for word := range strings.SplitSeq(row[1], ", ") {
+			if before, ok := defined[word]; ok {
+				t.Errorf("the glossary defines %q twice: as %q and as %q", word, before, row[2])
+			}
+			defined[word] = row[2]
+		}
+	}
+	if len(defined) < 60 {
+		t.Errorf("only %d words were found", len(defined))
+	}
+}
+
 // TestThreatsAreShown: each threat names a test that shows its answer, and each file of the guard answers a threat.
 func TestThreatsAreShown(t *testing.T) {
 	t.Parallel()

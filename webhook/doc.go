@@ -3,5 +3,5 @@
 //
 // A handler gathers what the checks need, from memory, and renders their verdict as the API server's own validation would: all
 // problems at once, each with its field. The package guard is the server in front of it and bounds what a stranger can make it
-// spend; the package authority has the certificates of that server.
+// spend, sampled the log of both; the package authority has the certificates of that server.
 package webhook

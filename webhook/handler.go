@@ -16,7 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
-	"github.com/mini-hpa/mini-hpa/webhook/guard"
+	"github.com/mini-hpa/mini-hpa/webhook/sampled"
 )
 
 const (
@@ -52,7 +52,7 @@ type HandlerConfig struct {
 // side effects, so it answers a dry run like any other request. It leaves a panic to the server, which answers with status 500,
 // so that the failurePolicy decides.
 func NewHandler(c HandlerConfig) http.Handler {
-	c.Log = guard.Sampled(c.Log) // a stranger can be refused as often as he likes
+	c.Log = sampled.Logger(c.Log) // a stranger can be refused as often as he likes
 	return &reviewHandler{handler: &reviewer{c}, log: c.Log}
 }
 

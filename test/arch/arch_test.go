@@ -2,6 +2,7 @@ package arch
 
 import (
 	"context"
+	"go/types"
 	"os"
 	"path/filepath"
 	"slices"
@@ -51,6 +52,25 @@ func TestSource(t *testing.T) {
 	}
 	for _, finding := range slices.Concat(House().CheckClock(loadHouse(t)), CheckWrites(loadHouse(t)), CheckWrites(tests)) {
 		t.Error(finding)
+	}
+}
+
+// TestTheGuardHasOneFunction: who looks at what stands between strangers and the controller begins there.
+func TestTheGuardHasOneFunction(t *testing.T) {
+	t.Parallel()
+	var exported []string
+	for _, p := range loadHouse(t) {
+		if p.PkgPath != House().Module+"/webhook/guard" {
+			continue
+		}
+		for _, name := range p.Types.Scope().Names() {
+			if f, ok := p.Types.Scope().Lookup(name).(*types.Func); ok && f.Exported() {
+				exported = append(exported, name)
+			}
+		}
+	}
+	if want := []string{"Listen"}; !slices.Equal(exported, want) {
+		t.Errorf("webhook/guard exports the functions %v, want %v", exported, want)
 	}
 }
 

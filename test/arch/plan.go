@@ -42,10 +42,11 @@ func House() Plan {
 				"./annotations/podspec", "./annotations/schedule", "./annotations/catalog", "./annotations", "./scaler/clock", "./scaler/sample", "./scaler/recommend", "./scaler/metrics", "./scaler/trace", "./scaler/wake",
 			}),
 			"webhook": slices.Concat(client, []string{
-				"sigs.k8s.io/controller-runtime/pkg/webhook", "go.uber.org/zap", "github.com/prometheus/client_golang", "./annotations/amount", "./annotations/podspec", "./annotations", "./webhook/guard",
+				"sigs.k8s.io/controller-runtime/pkg/webhook", "go.uber.org/zap", "github.com/prometheus/client_golang", "./annotations/amount", "./annotations/podspec", "./annotations", "./webhook/sampled",
 			}),
 			"webhook/authority": slices.Concat(client, []string{"go.uber.org/zap"}),
-			"webhook/guard":     {"go.uber.org/zap"},
+			"webhook/guard":     {"go.uber.org/zap", "./webhook/sampled"},
+			"webhook/sampled":   {"go.uber.org/zap"},
 			"cmd/internal/cli": slices.Concat(vocabulary, []string{
 				"k8s.io/klog/v2", "sigs.k8s.io/controller-runtime/pkg/log", "go.uber.org/zap", "github.com/go-logr/zapr", "github.com/spf13/pflag",
 				"./annotations/spelling", "./annotations", "./scaler/recommend",

@@ -3,19 +3,9 @@ package guard
 import (
 	"log"
 	"strings"
-	"time"
 
 	"go.uber.org/zap"
-	"go.uber.org/zap/zapcore"
 )
-
-// Sampled writes each message at most ten times a minute, so that a stranger cannot fill the log.
-func Sampled(l *zap.Logger) *zap.Logger {
-	const perMinute = 10
-	return l.WithOptions(zap.WrapCore(func(core zapcore.Core) zapcore.Core {
-		return zapcore.NewSamplerWithOptions(core, time.Minute, perMinute, 0)
-	}))
-}
 
 // connectionErrors is the http.Server's ErrorLog. Nearly all of its lines are about failed TLS handshakes.
 type connectionErrors struct {

@@ -22,6 +22,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/mini-hpa/mini-hpa/webhook/sampled"
 )
 
 const (
@@ -91,7 +93,7 @@ func Listen(c Config) (*Server, error) {
 		return nil, fmt.Errorf("cannot serve the webhook: %w", err)
 	}
 	s := &Server{listener: smallBuffers{listener}, drain: c.Drain, after: time.After, log: c.Log}
-	c.Log = Sampled(c.Log)
+	c.Log = sampled.Logger(c.Log)
 	open := newConnections(maxConnections, func() { c.OnRefused("connections") })
 	c.Handler = open.keepBusy(c.Handler)
 	s.http = newHTTPServer(&c, s.closeWhileDraining(newGuard(&c)))

@@ -20,8 +20,8 @@
 // as soon as it has propagated. A former CA is trusted until it expires; to end that sooner, remove previous.crt once the new CA
 // signs.
 //
-// The rules are in decide.go, a function of values; ca.go makes and checks certificates; objects.go knows what the Secret and the
-// configuration say. Run, in authority.go, observes, does the first thing that decide says, and decides again.
+// The rules are in decide.go, a function of values; ca.go makes and checks certificates; objects.go knows what the two Secrets
+// and the configuration say. Run, in authority.go, observes, does the first thing that decide says, and decides again.
 package authority
 
 import (

@@ -147,6 +147,15 @@ func contains(all []*x509.Certificate, c *x509.Certificate) bool {
 	return slices.ContainsFunc(all, c.Equal)
 }
 
+// pool has CAs in the form in which package x509 takes those to trust.
+func pool(all []*x509.Certificate) *x509.CertPool {
+	p := x509.NewCertPool()
+	for _, c := range all {
+		p.AddCert(c)
+	}
+	return p
+}
+
 // sorted sorts by age and drops repetitions. The order depends only on the certificates, so that replicas agree on the bytes of a
 // caBundle even while they disagree on which CA signs.
 func sorted(all []*x509.Certificate) []*x509.Certificate {

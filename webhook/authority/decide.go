@@ -1,11 +1,15 @@
 package authority
 
 import (
+	"bytes"
+	"crypto/tls"
 	"crypto/x509"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
+
+	corev1 "k8s.io/api/core/v1"
 )
 
 // Moments in the life of a CA and of a leaf, as fractions of it.
@@ -304,4 +308,17 @@ func (s observed) leafMoments(r rotation) []time.Time {
 		all = append(all, s.propagatedAt(r.current.cert), s.leaf.deadline())
 	}
 	return all
+}
+
+// holds says whether the leaf for others will do, or another one has to be published.
+func (to Published) holds(data map[string][]byte, r rotation, now time.Time) bool {
+	if !bytes.Equal(data[caFile], r.bundle()) {
+		return false
+	}
+	pair, err := tls.X509KeyPair(data[corev1.TLSCertKey], data[corev1.TLSPrivateKeyKey])
+	if err != nil || reached(now, at(pair.Leaf, renewAt)) {
+		return false
+	}
+	_, err = pair.Leaf.Verify(x509.VerifyOptions{Roots: pool(r.all()), CurrentTime: now, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}})
+	return err == nil && !slices.ContainsFunc(to.Hosts, func(host string) bool { return pair.Leaf.VerifyHostname(host) != nil })
 }

@@ -233,13 +233,33 @@ func (live *configuration) trustedSince(before map[string]time.Time, now time.Ti
 // verify fails if the caBundle of some webhook does not verify a leaf.
 func (live *configuration) verify(served *tls.Certificate, now time.Time) error {
 	for _, w := range live.webhooks {
-		roots := x509.NewCertPool()
-		for _, c := range w.cas {
-			roots.AddCert(c)
-		}
-		if _, err := served.Leaf.Verify(x509.VerifyOptions{Roots: roots, CurrentTime: now}); err != nil {
+		if _, err := served.Leaf.Verify(x509.VerifyOptions{Roots: pool(w.cas), CurrentTime: now}); err != nil {
 			return fmt.Errorf("the caBundle of webhook %s does not verify the certificate that is served: %w", w.name, err)
 		}
 	}
 	return nil
+}
+
+// Published is a leaf for others, whose pods mount it: as tls.crt and tls.key, with the CAs that they trust as ca.crt.
+type Published struct {
+	// Secret is where it is kept, in the namespace of the CA. It is created if it is missing.
+	Secret string
+	// Hosts are the DNS names and IP addresses that it is for.
+	Hosts []string
+}
+
+// caFile are the CAs to trust, beside the leaf and its key.
+const caFile = "ca.crt"
+
+// content is what the Secret is to hold, with a new leaf.
+func (to Published) content(r rotation, now time.Time, life time.Duration) (map[string][]byte, error) {
+	made, err := r.current.issue(subject{hosts: to.Hosts}, now, life)
+	if err != nil {
+		return nil, err
+	}
+	key, err := keyutil.MarshalPrivateKeyToPEM(made.served.PrivateKey)
+	if err != nil {
+		return nil, fmt.Errorf("cannot encode the key of a leaf: %w", err)
+	}
+	return map[string][]byte{corev1.TLSCertKey: encodePEM(made.served.Leaf), corev1.TLSPrivateKeyKey: key, caFile: r.bundle()}, nil
 }

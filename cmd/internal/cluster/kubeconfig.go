@@ -82,6 +82,17 @@ func (c Flags) ForUser(b cli.Build) (Target, error) {
 	return Target{Config: config, Namespace: namespace, Source: c.source(rules)}, nil
 }
 
+// ForAnswer is ForUser for a command whose output is an answer about a namespace: that one, or the target's if none is named. What libraries log is no answer:
+// it goes where messages go, and only if something is wrong.
+func (c Flags) ForAnswer(s cli.Streams, namespace string) (Target, error) {
+	s.LogErrors()
+	t, err := c.ForUser(s.Build)
+	if err == nil && namespace != "" {
+		t.Namespace = namespace
+	}
+	return t, err
+}
+
 func (c Flags) source(rules *clientcmd.ClientConfigLoadingRules) string {
 	from := "kubeconfig " + strings.Join(rules.GetLoadingPrecedence(), string(os.PathListSeparator))
 	if c.context != "" {

@@ -1,12 +1,14 @@
 package cluster
 
 import (
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"go.uber.org/zap"
 
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 )
@@ -85,6 +87,28 @@ func TestWhichCluster(t *testing.T) {
 			got, err = test.flags.ForController(cli.Build{})
 			expect("controller", got, err, want)
 		})
+	}
+}
+
+// TestWhichNamespaceIsAnsweredFor: the one that is named, and nothing that a library logs is among the answer.
+func TestWhichNamespaceIsAnsweredFor(t *testing.T) {
+	flags := Flags{kubeconfig: kubeconfigs(t), context: "green"}
+	for named, want := range map[string]string{"": "meadow", "shop": "shop"} {
+		var out, messages strings.Builder
+		s := cli.Streams{Out: &out, Err: &messages, Bridge: func(of *zap.Logger) {
+			of.Error("a library's error")
+			of.Info("a library's detail")
+		}}
+		got, err := flags.ForAnswer(s, named)
+		if err != nil || got.Namespace != want {
+			t.Errorf("namespace %q: got %q, %v, want %q", named, got.Namespace, err, want)
+		}
+		if out.Len() > 0 || !strings.Contains(messages.String(), "a library's error") || strings.Contains(messages.String(), "a library's detail") {
+			t.Errorf("on standard output %q, on standard error %q", out.String(), messages.String())
+		}
+	}
+	if _, err := (Flags{kubeconfig: "/nonexistent"}).ForAnswer(cli.Streams{Err: io.Discard, Bridge: func(*zap.Logger) {}}, "shop"); err == nil {
+		t.Error("no error where no cluster is found")
 	}
 }
 

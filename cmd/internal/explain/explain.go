@@ -122,14 +122,9 @@ func (e *task) Run(ctx context.Context, args []string, s cli.Streams) error {
 		}
 		return e.write(s.Out, &a, a.Snapshot.Time)
 	}
-	// What libraries log is no answer: it goes where messages go, and only if something is wrong.
-	s.LogErrors()
-	t, err := e.cluster.ForUser(s.Build)
+	t, err := e.cluster.ForAnswer(s, e.namespace)
 	if err != nil {
 		return err
-	}
-	if e.namespace != "" {
-		t.Namespace = e.namespace
 	}
 	o.namespace, o.class = t.Namespace, e.class
 	if !at.IsZero() {

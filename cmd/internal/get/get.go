@@ -59,15 +59,11 @@ func (t *task) Run(ctx context.Context, args []string, s cli.Streams) error {
 	if err != nil {
 		return err
 	}
-	s.LogErrors()
-	found, err := t.cluster.ForUser(s.Build)
+	found, err := t.cluster.ForAnswer(s, t.namespace)
 	if err != nil {
 		return err
 	}
 	scope := found.Namespace
-	if t.namespace != "" {
-		scope = t.namespace
-	}
 	if t.all {
 		scope = ""
 	}

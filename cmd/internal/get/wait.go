@@ -61,15 +61,11 @@ func (t *waiting) Run(ctx context.Context, args []string, s cli.Streams) error {
 	if err != nil {
 		return err
 	}
-	s.LogErrors()
-	target, err := t.cluster.ForUser(s.Build)
+	target, err := t.cluster.ForAnswer(s, t.namespace)
 	if err != nil {
 		return err
 	}
 	a := Asker{task: &t.task, target: target, scope: target.Namespace}
-	if t.namespace != "" {
-		a.scope = t.namespace
-	}
 	for _, w := range workloads {
 		a.wanted = append(a.wanted, struct{ kind, name string }{w.Resource.Resource, w.Name})
 	}

@@ -82,13 +82,9 @@ func (t *task) Run(ctx context.Context, args []string, s cli.Streams) error {
 	if err != nil {
 		return err
 	}
-	s.LogErrors()
-	target, err := t.cluster.ForUser(s.Build)
+	target, err := t.cluster.ForAnswer(s, t.namespace)
 	if err != nil {
 		return err
-	}
-	if t.namespace != "" {
-		target.Namespace = t.namespace
 	}
 	config := t.api.Config(target.Config, t.api.Timeout)
 	config.WarningHandler = warner{s.Err}

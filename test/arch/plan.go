@@ -53,7 +53,7 @@ func House() Plan {
 			}),
 			"cmd/internal/manifest": slices.Concat(vocabulary, []string{"./annotations"}),
 			"cmd/internal/clitest": slices.Concat(client, []string{
-				"k8s.io/metrics/pkg/apis", "go.uber.org/zap", "github.com/google/go-cmp", "./annotations", "./cmd/internal/cli", "./cmd/internal/state",
+				"k8s.io/metrics/pkg/apis", "go.uber.org/zap", "github.com/google/go-cmp", "./annotations", "./cmd/internal/cli", "./cmd/internal/state", "./scaler",
 			}),
 			"cmd/internal/cluster": slices.Concat(client, []string{
 				"go.uber.org/zap", "github.com/spf13/pflag", "./cmd/internal/cli", "./annotations", "./informer/watching", "./scaler/metrics",

@@ -3,7 +3,6 @@
 package dashboard
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
 	"fmt"
@@ -109,12 +108,11 @@ func (t *task) Run(ctx context.Context, args []string, s cli.Streams) error {
 	for name := range pasts {
 		pasts[name] = pasts[name].ordered()
 	}
-	s.LogErrors()
-	found, err := t.cluster.ForUser(s.Build)
+	found, err := t.cluster.ForAnswer(s, t.namespace)
 	if err != nil {
 		return err
 	}
-	scope := cmp.Or(t.namespace, found.Namespace)
+	scope := found.Namespace
 	if t.all {
 		scope = ""
 	}
@@ -134,7 +132,7 @@ func (t *task) Run(ctx context.Context, args []string, s cli.Streams) error {
 		address = net.JoinHostPort("127.0.0.1", port)
 	}
 	g := &guard{token: rand.Text(), session: rand.Text(), key: rand.Text(), address: address, port: port, remote: remote, next: (&server{hub: h, poller: p, ctx: ctx, trying: make(chan struct{}, 1),
-		doctor: t.doctor(p, cmp.Or(scope, found.Namespace), s), examining: make(chan struct{}, 1)}).handler()}
+		doctor: t.doctor(p, found.Namespace, s), examining: make(chan struct{}, 1)}).handler()}
 	of := "all namespaces"
 	if scope != "" {
 		of = "namespace " + cli.Quote(scope)

@@ -180,20 +180,6 @@ type aboutSystem struct {
 	View system `json:"view"`
 }
 
-// memory is a leader of one workload.
-type memory struct{ shown scaler.Shown }
-
-func (m memory) Standing(wanted func(annotations.Key) bool) []annotations.Key {
-	if key := annotations.DeploymentKey("default", "web"); wanted(key) {
-		return []annotations.Key{key}
-	}
-	return nil
-}
-
-func (m memory) Status(annotations.Key) (scaler.Status, bool) { return m.shown.Status, true }
-func (m memory) History(annotations.Key) []scaler.Entry       { return m.shown.History }
-func (m memory) Show(annotations.Key) (scaler.Shown, bool)    { return m.shown, true }
-
 // TestTheLeaderIsAsked, and what keeps a workload from being scaled is told as text.
 func TestTheLeaderIsAsked(t *testing.T) {
 	host, err := os.Hostname()
@@ -201,7 +187,7 @@ func TestTheLeaderIsAsked(t *testing.T) {
 		t.Fatal(err)
 	}
 	const hostile = "<img src=x onerror=alert(1)>\x1b[31m"
-	m := memory{scaler.Shown{Status: scaler.Status{Kind: "Deployment", Group: "apps", Namespace: "default", Name: "web", State: scaler.StateInvalid, Why: hostile}, Problems: []string{hostile}, ProblemEvent: "InvalidAnnotations"}}
+	m := clitest.One{Shown: scaler.Shown{Status: scaler.Status{Kind: "Deployment", Group: "apps", Namespace: "default", Name: "web", State: scaler.StateInvalid, Why: hostile}, Problems: []string{hostile}, ProblemEvent: "InvalidAnnotations"}}
 	leading := httptest.NewServer(state.Handler(func() state.Head {
 		return state.Head{Leading: true, Identity: host + "_1", Time: time.Now(), Version: "v1"}
 	}, func() state.Teller { return m }, nil))

@@ -8,7 +8,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/clitest"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/state"
@@ -16,48 +15,23 @@ import (
 	"github.com/mini-hpa/mini-hpa/scaler/sources"
 )
 
-// memory is what a leader knows.
-type memory []scaler.Status
-
-func (m memory) Standing(wanted func(annotations.Key) bool) []annotations.Key {
-	var keys []annotations.Key
-	for _, s := range m {
-		if key := annotations.DeploymentKey(s.Namespace, s.Name); wanted(key) {
-			keys = append(keys, key)
-		}
-	}
-	return keys
-}
-
-func (m memory) Status(key annotations.Key) (scaler.Status, bool) {
-	for _, s := range m {
-		if s.Name == key.Name {
-			return s, true
-		}
-	}
-	return scaler.Status{}, false
-}
-
-func (memory) History(annotations.Key) []scaler.Entry            { return nil }
-func (memory) Show(annotations.Key) (s scaler.Shown, known bool) { return s, false }
-
 func TestDoctor(t *testing.T) {
 	of := func(name string, state scaler.State, why string) scaler.Status {
 		return scaler.Status{Kind: "Deployment", Group: "apps", Namespace: "default", Name: name, State: state, Why: why, Wants: new(int32(8))}
 	}
 	limited := of("web", scaler.StateLimited, "needs 8, mini-hpa/max is 5")
-	sick := memory{of("api", scaler.StateInvalid, "no request\x1b[2J"), of("cart", scaler.StateConflict, `HorizontalPodAutoscaler "cart"`), of("geo", scaler.StateStarved, "5 of 8"), of("idle", scaler.StateHolding, "needs 2"),
+	sick := clitest.Statuses{of("api", scaler.StateInvalid, "no request\x1b[2J"), of("cart", scaler.StateConflict, `HorizontalPodAutoscaler "cart"`), of("geo", scaler.StateStarved, "5 of 8"), of("idle", scaler.StateHolding, "needs 2"),
 		of("office", scaler.StateLimited, "needs 8, the max of line 1 of mini-hpa/schedule is 5"), of("pay", scaler.StateOverwritten, "by kubectl"), limited}
 	host, _ := os.Hostname()
 	const metrics = `ok   the metrics API answers: metrics.k8s.io/v1beta1 has samples of 2 pods in namespace "default"`
 	for name, c := range map[string]struct {
-		known     memory
+		known     clitest.Statuses
 		forbidden string
 		args      []string
 		code      int
 		want      []string
 	}{
-		"all is well": {known: memory{of("idle", scaler.StateHolding, "needs 2")}, want: []string{metrics,
+		"all is well": {known: clitest.Statuses{of("idle", scaler.StateHolding, "needs 2")}, want: []string{metrics,
 			"skip the webhook: there is none, --webhook-configuration is empty",
 			"skip the rights of the controller: --service-account is not given",
 			"skip a controller leads: --leader-elect-resource-name or --service-account is not given",
@@ -113,7 +87,7 @@ func (silent) Status() ([]sources.Status, string) {
 func TestDoctorAsksForSources(t *testing.T) {
 	server := clitest.NewAPIServer(t, nil)
 	server.Sources = silent{}
-	port := server.Lead(state.Head{Time: time.Now()}, memory{})
+	port := server.Lead(state.Head{Time: time.Now()}, clitest.Statuses{})
 	code, stdout, stderr := clitest.Call(t, Command(), "--kubeconfig", server.Kubeconfig(), "--controller=default/mini-hpa", "--state-port="+port, "--webhook-configuration=")
 	if code != cli.ExitFailure || !strings.Contains(stdout, `FAIL source "queue": it is silent`) {
 		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)

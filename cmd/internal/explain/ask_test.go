@@ -20,25 +20,11 @@ import (
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
 )
 
-// one is what a leader knows of Deployment default/web; nothing if its name is empty.
-type one struct{ scaler.Shown }
-
-func (o one) Standing(wanted func(annotations.Key) bool) []annotations.Key {
-	if key := annotations.DeploymentKey("default", o.Shown.Status.Name); key.Name != "" && wanted(key) {
-		return []annotations.Key{key}
-	}
-	return nil
-}
-
-func (o one) Status(annotations.Key) (scaler.Status, bool) { return o.Shown.Status, true }
-func (o one) History(annotations.Key) []scaler.Entry       { return o.Shown.History }
-func (o one) Show(annotations.Key) (scaler.Shown, bool)    { return o.Shown, true }
-
 // askedOfLeader explains default/web with a leader that knows this, and would by itself see pods at 220 % of their requests.
 func askedOfLeader(t *testing.T, s scaler.Shown, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	server := clitest.NewAPIServer(t, map[string]string{"mini-hpa/target-cpu": "50", "mini-hpa/max": "10"})
-	port := server.Lead(state.Head{Time: s.Status.Decided.Add(3 * time.Second), Defaults: annotations.DefaultDefaults(), Rules: recommend.DefaultRules()}, one{s})
+	port := server.Lead(state.Head{Time: s.Status.Decided.Add(3 * time.Second), Defaults: annotations.DefaultDefaults(), Rules: recommend.DefaultRules()}, clitest.One{Shown: s})
 	return clitest.Call(t, Command(), append([]string{"web", "--kubeconfig", server.Kubeconfig(), "--controller=default/mini-hpa", "--state-port=" + port}, args...)...)
 }
 
@@ -113,13 +99,13 @@ func TestTheLeaderTellsHowItAsked(t *testing.T) {
 // TestWhatTheLeaderDoesNotDecide is told, or looked at from outside.
 func TestWhatTheLeaderDoesNotDecide(t *testing.T) {
 	host, _ := os.Hostname()
-	invalid := scaler.Shown{Status: scaler.Status{Kind: "Deployment", Group: "apps", Name: "web"}, Problems: []string{"metadata.annotations[mini-hpa/max]: \x1b[31m"}, ProblemEvent: "InvalidAnnotations"}
+	invalid := scaler.Shown{Status: scaler.Status{Kind: "Deployment", Group: "apps", Namespace: "default", Name: "web"}, Problems: []string{"metadata.annotations[mini-hpa/max]: \x1b[31m"}, ProblemEvent: "InvalidAnnotations"}
 	if code, stdout, stderr := askedOfLeader(t, invalid); code != cli.ExitFailure || stdout != "" ||
 		stderr != "mini-hpa explain: deployment default/web cannot be autoscaled (InvalidAnnotations), so mini-hpa leaves it alone:\n  metadata.annotations[mini-hpa/max]: \\x1b[31m\n" {
 		t.Errorf("invalid: exit code %d\n%s%s", code, stdout, stderr)
 	}
 	outside := "source: computed here; the leader " + host + " has decided nothing on it\ndeployment default/web: scale from 2 to 6 replicas\n"
-	for name, s := range map[string]scaler.Shown{"not known to it": {}, "paused": {Status: scaler.Status{Kind: "Deployment", Group: "apps", Name: "web"}}} {
+	for name, s := range map[string]scaler.Shown{"not known to it": {}, "paused": {Status: scaler.Status{Kind: "Deployment", Group: "apps", Namespace: "default", Name: "web"}}} {
 		if code, stdout, stderr := askedOfLeader(t, s); code != cli.ExitOK || !strings.HasPrefix(stdout, outside) {
 			t.Errorf("%s: exit code %d\n%s%s", name, code, stdout, stderr)
 		}

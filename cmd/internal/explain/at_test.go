@@ -115,7 +115,7 @@ func TestTheLeaderIsAskedOfThePast(t *testing.T) {
 
 // growing is a leader whose workload has one pod more each time.
 type growing struct {
-	one
+	clitest.One
 	mu sync.Mutex
 }
 
@@ -134,7 +134,7 @@ func TestAWatchExplainsAgain(t *testing.T) {
 	s := scene{now: now, replicas: 2, annotations: map[string]string{annotations.TargetCPU: "50", annotations.Max: "10"}}
 	s.add("web-1", "30m", "64Mi")
 	server := clitest.NewAPIServer(t, s.annotations)
-	port := server.Lead(state.Head{Time: now}, &growing{one: one{shown(s.explain(), s.annotations)}})
+	port := server.Lead(state.Head{Time: now}, &growing{One: clitest.One{Shown: shown(s.explain(), s.annotations)}})
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	out := &until{text: "\n---\n", then: cancel}

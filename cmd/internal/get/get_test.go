@@ -3,45 +3,20 @@ package get
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/clitest"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/state"
 	"github.com/mini-hpa/mini-hpa/scaler"
 )
 
-// memory is what a leader knows.
-type memory []scaler.Status
-
-func (m memory) Standing(wanted func(annotations.Key) bool) []annotations.Key {
-	var keys []annotations.Key
-	for _, s := range m {
-		if key := annotations.DeploymentKey(s.Namespace, s.Name); wanted(key) {
-			keys = append(keys, key)
-		}
-	}
-	return keys
-}
-
-func (m memory) Status(key annotations.Key) (scaler.Status, bool) {
-	for _, s := range m {
-		if s.Namespace == key.Namespace && s.Name == key.Name {
-			return s, true
-		}
-	}
-	return scaler.Status{}, false
-}
-
-func (memory) History(annotations.Key) []scaler.Entry            { return nil }
-func (memory) Show(annotations.Key) (s scaler.Shown, known bool) { return s, false }
-
 func TestTheLeaderIsAsked(t *testing.T) {
 	server := clitest.NewAPIServer(t, nil)
-	port := server.Lead(state.Head{Time: noon, Newest: noon.Add(-9 * time.Second)}, memory(shop().Items[:3]))
+	port := server.Lead(state.Head{Time: noon, Newest: noon.Add(-9 * time.Second)}, clitest.Statuses(shop().Items[:3]))
 	call := func(args ...string) (int, string, string) {
 		return clitest.Call(t, Command(), append([]string{"--kubeconfig", server.Kubeconfig(), "--controller=default/mini-hpa", "--state-port=" + port}, args...)...)
 	}
@@ -147,14 +122,14 @@ func TestAUserOfOneNamespace(t *testing.T) {
 
 // BenchmarkGet is the table of 5,000 workloads.
 func BenchmarkGet(b *testing.B) {
-	var m memory
+	var all []scaler.Status
 	for i := range 5000 {
 		s := shop().Items[i%5]
 		s.Namespace, s.Name = fmt.Sprintf("ns-%03d", i/20), fmt.Sprintf("web-%d", i%20)
-		m = append(m, s)
+		all = append(all, s)
 	}
 	for b.Loop() {
-		f := &Fleet{Items: append([]scaler.Status{}, m...), Time: noon}
+		f := &Fleet{Items: slices.Clone(all), Time: noon}
 		sortItems(f.Items, "state")
 		if err := f.write(discard{}, "", true); err != nil {
 			b.Fatal(err)

@@ -52,7 +52,7 @@ func TestWait(t *testing.T) {
 	starved.State, starved.Why = scaler.StateStarved, "2 of 5 replicas do not come\x1b[2J"
 	stale := decided("old", 2, 2)
 	stale.Decided = noon.Add(-time.Minute)
-	port := server.Lead(state.Head{Time: noon, Defaults: annotations.DefaultDefaults()}, memory{decided("web", 2, 2), starved, stale})
+	port := server.Lead(state.Head{Time: noon, Defaults: annotations.DefaultDefaults()}, clitest.Statuses{decided("web", 2, 2), starved, stale})
 	for name, c := range map[string]struct {
 		args []string
 		code int
@@ -96,7 +96,7 @@ func TestWaitIsBoundByItsTimeout(t *testing.T) {
 // TestWaitAsksAgain until it is so.
 func TestWaitAsksAgain(t *testing.T) {
 	server := clitest.NewAPIServer(t, nil)
-	comes := &coming{memory: memory{{Kind: "Deployment", Group: "apps", Namespace: "shop", Name: "web", State: scaler.StateOK, Replicas: 1}}}
+	comes := &coming{Statuses: clitest.Statuses{{Kind: "Deployment", Group: "apps", Namespace: "shop", Name: "web", State: scaler.StateOK, Replicas: 1}}}
 	port := server.Lead(state.Head{Time: noon}, comes)
 	code, stdout, stderr := clitest.Call(t, WaitCommand(), "web", "-n=shop", "--for=replicas=1", "--timeout=1m", "--kubeconfig", server.Kubeconfig(), "--controller=default/mini-hpa", "--state-port="+port)
 	if code != cli.ExitOK || stdout != "deployments.apps/web is OK with 1 replica, 1 ready\n" {
@@ -104,14 +104,14 @@ func TestWaitAsksAgain(t *testing.T) {
 	}
 }
 
-// coming is a memory in which a pod becomes ready once it has been asked about.
+// coming is a leader who sees that a pod becomes ready once it has been asked about.
 type coming struct {
-	memory
+	clitest.Statuses
 	asked atomic.Int32
 }
 
 func (c *coming) Status(key annotations.Key) (scaler.Status, bool) {
-	s, known := c.memory.Status(key)
+	s, known := c.Statuses.Status(key)
 	if c.asked.Add(1) > 2 { // whoever finds the leader asks for one, too
 		s.Ready = 1
 	}

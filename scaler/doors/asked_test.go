@@ -44,17 +44,17 @@ func cannotBeAsked(s serves.Serves) string {
 	twice := func(all []string) bool {
 		return len(slices.Compact(slices.Sorted(slices.Values(all)))) < len(all)
 	}
-	any := func(all []string, is func(string) bool) bool { return slices.ContainsFunc(all, is) }
+	some := func(all []string, is func(string) bool) bool { return slices.ContainsFunc(all, is) }
 	switch {
 	case s.HoldOn != serves.HoldOnSleep && s.Path == serves.PathAlways:
 		return "each request waits where all go through the activator"
 	case twice(s.Ignore) || twice(s.IgnoreAgents):
 		return "nothing is listed twice"
-	case any(append(slices.Clone(s.Ignore), s.IgnoreAgents...), func(text string) bool { return strings.Contains(text, ",") }):
+	case some(append(slices.Clone(s.Ignore), s.IgnoreAgents...), func(text string) bool { return strings.Contains(text, ",") }):
 		return "a comma ends a part of a list"
-	case any(s.IgnoreAgents, func(text string) bool { return text != strings.TrimSpace(text) }):
+	case some(s.IgnoreAgents, func(text string) bool { return text != strings.TrimSpace(text) }):
 		return "agents do not begin or end with blanks"
-	case any(s.Ignore, func(text string) bool {
+	case some(s.Ignore, func(text string) bool {
 		return text == "/*" || strings.ContainsAny(strings.TrimSuffix(text, "*"), "*?# ") || !strings.HasPrefix(strings.TrimSuffix(text, "*"), "/")
 	}):
 		return "a path is one that a request may have, and not all of them"

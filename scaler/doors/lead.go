@@ -81,7 +81,7 @@ func (k *Keeper) Stay(ctx context.Context, w *annotations.Workload) (time.Durati
 // present, they stay as they are. It returns when to go on; 0 if there is nothing left to do.
 func (k *Keeper) Leave(ctx context.Context, key annotations.Key) (time.Duration, error) {
 	if k.Cluster.Err() != nil {
-		return 0, nil
+		return 0, nil //nolint:nilerr // who looks at the cluster says so, and nothing is done until it is known again
 	}
 	own := k.slicesOf(key)
 	w := k.Workloads.Workload(key)

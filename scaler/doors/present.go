@@ -77,6 +77,11 @@ func (p *present) listening(slice types.NamespacedName, family discoveryv1.Addre
 	if says == nil || says.Face != wake.Active {
 		return sorted(to), all
 	}
+	return sorted(p.staying(slice, ports, says, to, heard)), all
+}
+
+// staying are those that are led to, and with them those that stay of the activators that a slice has.
+func (p *present) staying(slice types.NamespacedName, ports []serves.Port, says *serves.Slice, to []serves.Activator, heard map[string]bool) []serves.Activator {
 	var left, ending []serves.Activator
 	for _, a := range says.Activators {
 		if slices.ContainsFunc(to, func(b serves.Activator) bool { return b.UID == a.UID }) {
@@ -99,7 +104,7 @@ func (p *present) listening(slice types.NamespacedName, family discoveryv1.Addre
 	if len(to) == 0 {
 		to = ending
 	}
-	return sorted(to), all
+	return to
 }
 
 // sorted are the same by the names of their pods. Texts are sorted, which the program does elsewhere, too: to sort values of one more type takes 15 kB of it.

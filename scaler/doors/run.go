@@ -246,15 +246,7 @@ func (k *Keeper) digestLocked(changes []change) map[annotations.Key]bool {
 	keys := map[annotations.Key]bool{}
 	now := k.Now()
 	for _, c := range changes {
-		name, _, err := serves.ReadSliceName(c.slice.Name)
-		if err != nil {
-			continue
-		}
-		known := k.services[types.NamespacedName{Namespace: c.slice.Namespace, Name: name}]
-		if known == nil {
-			continue
-		}
-		s := k.sleepers[known.workload]
+		known, s := k.ofSliceLocked(c.slice)
 		if s == nil {
 			continue
 		}
@@ -274,6 +266,19 @@ func (k *Keeper) digestLocked(changes []change) map[annotations.Key]bool {
 		}
 	}
 	return keys
+}
+
+// ofSliceLocked is the Service of a slice and what is known of its workload, which is nil if there is none.
+func (k *Keeper) ofSliceLocked(slice types.NamespacedName) (*service, *sleeper) {
+	name, _, err := serves.ReadSliceName(slice.Name)
+	if err != nil {
+		return nil, nil
+	}
+	known := k.services[types.NamespacedName{Namespace: slice.Namespace, Name: name}]
+	if known == nil {
+		return nil, nil
+	}
+	return known, k.sleepers[known.workload]
 }
 
 // lose takes an activator out of all slices.

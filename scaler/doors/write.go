@@ -20,12 +20,8 @@ func (k *Keeper) keep(ctx context.Context, p *plan, at int) error {
 	if pl.known == nil {
 		return k.part(ctx, p, at)
 	}
-	for _, s := range pl.leaving { // of an address family that the Service has no more
-		rest, err := k.release(ctx, s)
-		if err != nil {
-			return err
-		}
-		p.next = sooner(p.next, rest)
+	if err := k.drop(ctx, p, pl.leaving); err != nil {
+		return err
 	}
 	face, after := p.waits.Face(&p.view, about)
 	p.next = sooner(p.next, after)
@@ -71,6 +67,18 @@ func (k *Keeper) keep(ctx context.Context, p *plan, at int) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	about.Face, about.Since = pl.known.face, pl.known.since
+	return nil
+}
+
+// drop releases the slices of an address family that a Service of a plan has no more.
+func (k *Keeper) drop(ctx context.Context, p *plan, leaving []*written) error {
+	for _, s := range leaving {
+		rest, err := k.release(ctx, s)
+		if err != nil {
+			return err
+		}
+		p.next = sooner(p.next, rest)
+	}
 	return nil
 }
 

@@ -67,16 +67,8 @@ func promQL(query *catalog.Query, value func(variable string) (string, error)) (
 			text.WriteString(part.Literal)
 			continue
 		}
-		kind := query.Parameters[part.Variable].Kind
-		isNumber := kind == catalog.KindInteger || kind == catalog.KindDuration
-		if at.in != '"' && (at.in != 0 || !isNumber) {
-			return "", fmt.Errorf(`has $%s where it is not within double quotes; only integers and durations may be elsewhere, and nothing in a comment or other quotes`, part.Variable)
-		}
-		if at.isEscaped {
-			return "", fmt.Errorf("has $%s behind a backslash", part.Variable)
-		}
-		if at.in == '"' && at.hasWith {
-			return "", fmt.Errorf("has $%s behind WITH, whose names may stand in a pattern: want the query without WITH", part.Variable)
+		if err := at.mayHave(part.Variable, query.Parameters[part.Variable].Kind); err != nil {
+			return "", err
 		}
 		v, err := value(part.Variable)
 		if err != nil {
@@ -112,6 +104,20 @@ type promPlace struct {
 	isInWord bool
 	// within are the brackets that are open, the innermost last.
 	within []promBracket
+}
+
+// mayHave fails where a variable of a kind may not stand.
+func (p *promPlace) mayHave(variable string, kind catalog.Kind) error {
+	isNumber := kind == catalog.KindInteger || kind == catalog.KindDuration
+	switch {
+	case p.in != '"' && (p.in != 0 || !isNumber):
+		return fmt.Errorf(`has $%s where it is not within double quotes; only integers and durations may be elsewhere, and nothing in a comment or other quotes`, variable)
+	case p.isEscaped:
+		return fmt.Errorf("has $%s behind a backslash", variable)
+	case p.in == '"' && p.hasWith:
+		return fmt.Errorf("has $%s behind WITH, whose names may stand in a pattern: want the query without WITH", variable)
+	}
+	return nil
 }
 
 // promBracket is a bracket, the word before it, which is the name of a function, and how many commas were in it so far.

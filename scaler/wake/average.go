@@ -21,8 +21,13 @@ type sum struct {
 	seconds float64
 }
 
-// Averaged is how far back an average goes, and Lately how far back the short one does. They are shorter where less is known.
-const Averaged, Lately = 10 * time.Second, time.Second
+// How far back averages go, or less far where less is known.
+const (
+	// Averaged is how far back an average goes.
+	Averaged = 10 * time.Second
+	// Lately is how far back the short one does.
+	Lately = time.Second
+)
 
 // sumsKept is into how many parts that time is divided at most, however often it is looked.
 const sumsKept = 20

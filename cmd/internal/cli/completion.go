@@ -214,6 +214,7 @@ _mini_hpa() {
 }
 if [ "$funcstack[1]" = "_mini_hpa" ]; then _mini_hpa; else compdef _mini_hpa mini-hpa; fi
 `,
+	//nolint:dupword // blocks of fish end one after the other
 	"fish": `# fish completion for mini-hpa
 function __mini_hpa
     set -l words (commandline -opc)

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -58,17 +59,21 @@ func Complete(ctx context.Context, f *pflag.FlagSet, flag, word string) []string
 		}
 		return page.Items
 	}
-	var all []string
 	if flag == "namespace" {
+		var all []string
 		for _, object := range list(schema.GroupVersionResource{Version: "v1", Resource: "namespaces"}, "") {
 			all = append(all, object.Name)
 		}
 		return all
 	}
-	namespace := text("namespace")
-	if namespace == "" {
-		namespace = target.Namespace
-	}
+	return workloads(word, func(resource schema.GroupVersionResource) []metav1.PartialObjectMetadata {
+		return list(resource, cmp.Or(text("namespace"), target.Namespace))
+	})
+}
+
+// workloads are those that a word may become.
+func workloads(word string, list func(resource schema.GroupVersionResource) []metav1.PartialObjectMetadata) []string {
+	var all []string
 	for _, kind := range annotations.Builtin() {
 		prefix := map[string]string{"deployments": "deploy/", "statefulsets": "sts/", "replicasets": "rs/"}[kind.Resource]
 		if of, _, typed := strings.Cut(word, "/"); typed { // as it is typed
@@ -77,7 +82,7 @@ func Complete(ctx context.Context, f *pflag.FlagSet, flag, word string) []string
 			}
 			prefix = of + "/"
 		}
-		for _, object := range list(kind.GroupVersionResource(), namespace) {
+		for _, object := range list(kind.GroupVersionResource()) {
 			if !annotations.Selected(object.Annotations) || metav1.GetControllerOf(&object) != nil { // a ReplicaSet has the annotations of its Deployment
 				continue
 			}

@@ -37,7 +37,7 @@ func guarded(t *testing.T) (*guard, *server) {
 }
 
 // ask asks as the page does that has the cookie and the key; change makes it another request.
-func ask(t *testing.T, h http.Handler, method, target string, change func(r *http.Request)) *http.Response {
+func ask(t *testing.T, h http.Handler, method, target string, change func(r *http.Request)) answered {
 	t.Helper()
 	r := httptest.NewRequestWithContext(t.Context(), method, target, http.NoBody)
 	r.Host = "127.0.0.1:8090"
@@ -51,8 +51,19 @@ func ask(t *testing.T, h http.Handler, method, target string, change func(r *htt
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
 	answer := w.Result()
-	t.Cleanup(func() { _ = answer.Body.Close() })
-	return answer
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answered{answer.StatusCode, answer.Header, body}
+}
+
+// answered is an answer, all of it.
+type answered struct {
+	StatusCode int
+	Header     http.Header
+	Body       []byte
 }
 
 // pathOf is a path that fits a pattern.
@@ -192,15 +203,13 @@ func TestWhatDoctorFinds(t *testing.T) {
 		g, s := guarded(t)
 		look := func(method string) (out findings, text string) {
 			got := ask(t, g, method, pathDoctor, nil)
-			body, err := io.ReadAll(got.Body)
-			if err != nil || got.StatusCode != http.StatusOK {
-				t.Fatalf("answered %d, %v", got.StatusCode, err)
+			if got.StatusCode != http.StatusOK {
+				t.Fatalf("answered %d", got.StatusCode)
 			}
-			if text = string(body); text != "" {
-				err = json.Unmarshal(body, &out)
-			}
-			if err != nil {
-				t.Fatalf("%s: %v", text, err)
+			if text = string(got.Body); text != "" {
+				if err := json.Unmarshal(got.Body, &out); err != nil {
+					t.Fatalf("%s: %v", text, err)
+				}
 			}
 			return out, text
 		}

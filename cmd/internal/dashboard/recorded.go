@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
+	"github.com/mini-hpa/mini-hpa/scaler/recommend"
 	"github.com/mini-hpa/mini-hpa/scaler/trace"
 )
 
@@ -40,20 +41,26 @@ func readTrace(path string, d *cli.DecisionFlags, now time.Time, pasts map[strin
 		if err != nil {
 			return err
 		}
-		p := point{at: s.Time, replicas: s.Replicas}
-		for _, pod := range s.Pods {
-			if pod.Ready.Status == corev1.ConditionTrue && pod.Deleted.IsZero() {
-				p.ready++
-			}
-		}
-		for _, m := range replay.Next(s).Decision.Metrics {
-			if m.Failed {
-				m.Ratio = math.NaN()
-			}
-			p.ratios = append(p.ratios, m.Ratio)
-		}
+		p := recordedPoint(&s, replay.Next(s).Decision)
 		if age := now.Sub(p.at); age >= 0 && age <= remembered {
 			pasts[name] = append(pasts[name], p)
 		}
 	}
+}
+
+// recordedPoint is what was seen and decided at a look.
+func recordedPoint(s *recommend.Snapshot, d recommend.Decision) point {
+	p := point{at: s.Time, replicas: s.Replicas}
+	for _, pod := range s.Pods {
+		if pod.Ready.Status == corev1.ConditionTrue && pod.Deleted.IsZero() {
+			p.ready++
+		}
+	}
+	for _, m := range d.Metrics {
+		if m.Failed {
+			m.Ratio = math.NaN()
+		}
+		p.ratios = append(p.ratios, m.Ratio)
+	}
+	return p
 }

@@ -124,7 +124,7 @@ type written struct {
 // Write is io.Writer's.
 func (w *written) Write(text []byte) (int, error) {
 	if w.ctx.Err() != nil {
-		return len(text), nil
+		return len(text), nil //nolint:nilerr // it is not wanted any more, which is no failure of who writes
 	}
 	return w.Buffer.Write(text)
 }
@@ -237,6 +237,7 @@ func (q *Question) finding(w *scaler.Status) string {
 		if w.Wants != nil && strings.Contains(w.Why, annotations.Max+" is") {
 			next = q.command("kubectl", w.Namespace, "annotate", name, "--overwrite", fmt.Sprintf("%s=%d", annotations.Max, *w.Wants))
 		}
+	default: // explain says more of it
 	}
 	return fmt.Sprintf("%s %s is %s: %s; next: %s", w.Namespace, name, w.State, w.Why, next)
 }

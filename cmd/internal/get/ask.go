@@ -183,7 +183,7 @@ func (a *Asker) follow(ctx context.Context, w io.Writer, f *Fleet) error {
 		next, err := a.Ask(ctx)
 		switch {
 		case ctx.Err() != nil:
-			return nil // whoever watched has seen enough
+			return nil //nolint:nilerr // whoever watched has seen enough
 		case err != nil:
 			return err
 		}

@@ -207,6 +207,7 @@ func isActive(s *scaler.Status, began time.Time) bool {
 	switch s.State {
 	case scaler.StateDown, scaler.StateBlind, scaler.StateInvalid, scaler.StateConflict, scaler.StatePaused, scaler.StateUnknown:
 		return false
+	default:
+		return s.Wants != nil && s.Min != nil && s.Max != nil && !s.Decided.Before(began)
 	}
-	return s.Wants != nil && s.Min != nil && s.Max != nil && !s.Decided.Before(began)
 }

@@ -86,22 +86,23 @@ func (t *task) Run(ctx context.Context, args []string, s cli.Streams) error {
 	if err != nil {
 		return err
 	}
-	config := t.api.Config(target.Config, t.api.Timeout)
-	config.WarningHandler = warner{s.Err}
-	objects, err := metadata.NewForConfig(config)
+	target.Config = t.api.Config(target.Config, t.api.Timeout)
+	target.Config.WarningHandler = warner{s.Err}
+	objects, err := metadata.NewForConfig(target.Config)
 	if err != nil {
 		return fmt.Errorf("cannot make a client for the API server: %w", err)
 	}
 	var problems []error
 	for _, w := range workloads {
-		problems = append(problems, t.set(ctx, s.Out, config, objects, w, target.Namespace))
+		problems = append(problems, t.set(ctx, s.Out, target, objects, w))
 	}
 	return errors.Join(problems...)
 }
 
 // set sets the mode of one workload.
-func (t *task) set(ctx context.Context, out io.Writer, config *rest.Config, objects metadata.Interface, w cli.Workload, namespace string) error {
-	resource, err := served(config, w.Resource)
+func (t *task) set(ctx context.Context, out io.Writer, target cluster.Target, objects metadata.Interface, w cli.Workload) error {
+	namespace := target.Namespace
+	resource, err := served(target.Config, w.Resource)
 	if err != nil {
 		return err
 	}

@@ -50,7 +50,7 @@ func newTown(t *testing.T, objects ...string) *town {
 		}
 		o.SetResourceVersion("1")
 		if o.GetManagedFields() == nil { // as a manifest has
-			o.SetManagedFields([]metav1.ManagedFieldsEntry{{Manager: "kubectl", Operation: metav1.ManagedFieldsOperationApply, FieldsV1: &metav1.FieldsV1{Raw: []byte(`{"f:spec":{"f:replicas":{}}}`)}}})
+			o.SetManagedFields([]metav1.ManagedFieldsEntry{{Manager: "kubectl", Operation: metav1.ManagedFieldsOperationApply, FieldsV1: metav1.NewFieldsV1(`{"f:spec":{"f:replicas":{}}}`)}})
 		}
 		all = append(all, o)
 	}

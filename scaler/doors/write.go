@@ -33,8 +33,8 @@ func (k *Keeper) keep(ctx context.Context, p *plan, at int) error {
 		have := pl.known.stored[family]
 		k.mu.Unlock()
 		want := k.want(p, pl, face, family)
-		if have != nil && have.says.Face == wake.Active && face == wake.Active && !have.isBad {
-			want.Since = have.says.Since // it goes on
+		if have.goesOn(face) {
+			want.Since = have.says.Since
 		}
 		object := want.Object()
 		if have != nil && sameSlice(object, have.object) && (!confirm || !have.written.IsZero()) {
@@ -68,6 +68,11 @@ func (k *Keeper) keep(ctx context.Context, p *plan, at int) error {
 	defer k.mu.Unlock()
 	about.Face, about.Since = pl.known.face, pl.known.since
 	return nil
+}
+
+// goesOn says whether a slice leads all requests to the activators, and is to do so still.
+func (s *stored) goesOn(face wake.Face) bool {
+	return s != nil && s.says.Face == wake.Active && face == wake.Active && !s.isBad
 }
 
 // drop releases the slices of an address family that a Service of a plan has no more.

@@ -3,7 +3,6 @@ package browser
 import (
 	"bytes"
 	"flag"
-	"fmt"
 	"image"
 	"image/color"
 	"image/png"
@@ -125,5 +124,5 @@ func writePicture(t *testing.T, path string, picture image.Image) {
 	encoder := png.Encoder{CompressionLevel: png.BestCompression}
 	must(t, encoder.Encode(&text, picture))
 	must(t, os.WriteFile(path, text.Bytes(), 0o644))
-	t.Log(fmt.Sprintf("%s has %d bytes", path, text.Len()))
+	t.Logf("%s has %d bytes", path, text.Len())
 }

@@ -184,7 +184,7 @@ func crashPods(ctx context.Context, d *director, _ int) error {
 				return err
 			}
 			if answer, err := http.DefaultClient.Do(request); err == nil { // or it had no time to answer
-				answer.Body.Close()
+				_ = answer.Body.Close()
 			}
 		}
 		d.say("all pods crash")

@@ -45,8 +45,11 @@ func (s *Set) Beside(namespace string) []*annotations.Workload {
 			}
 		}
 	}
-	slices.SortFunc(all, func(a, b *annotations.Workload) int {
-		return cmp.Or(strings.Compare(a.Kind.String(), b.Kind.String()), strings.Compare(a.Name, b.Name))
+	slices.SortFunc(all, func(a, b *annotations.Workload) int { // thousands are sorted for each of them
+		if a.Kind != b.Kind {
+			return cmp.Or(strings.Compare(a.Kind.Kind, b.Kind.Kind), strings.Compare(a.Kind.Group, b.Kind.Group))
+		}
+		return strings.Compare(a.Name, b.Name)
 	})
 	return all
 }

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -358,4 +359,50 @@ func TestRequestsAtTheActivatorItselfAreCounted(t *testing.T) {
 	}
 	grown := d.await(5)
 	t.Logf("5 replicas were asked for %s after the first of 100 connections was made, in these steps: %v", grown.at.Sub(asked).Round(time.Millisecond), d.history())
+}
+
+// TestAnActivatorsEndIsToldToManyServices, whose slices lead to the other one soon; how soon is in the log.
+func TestAnActivatorsEndIsToldToManyServices(t *testing.T) {
+	w := isolated(t, samplePeriod)
+	ns := w.namespace(t)
+	w.grantActivator(t, ns)
+	w.setQueue(ns, 0)
+	const services = 200
+	for i := range services {
+		d := w.workload(t, deployments, ns, fmt.Sprintf("web-%d", i))
+		if _, err := d.objects().Create(t.Context(), d.manifest(0, sleepy(ns, map[string]string{"wake": "requests"})), metav1.CreateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		d.service(d.name)
+	}
+	ending := w.doorkeeper(t, ns, "activator-1")
+	w.doorkeeper(t, ns, "activator-2")
+	c := w.controller(t, ns, withActivators(ns)...)
+	lead := func(activators ...string) {
+		t.Helper()
+		eventually(t, fmt.Sprintf("all lead to %v", activators), func(ctx context.Context) (bool, string) {
+			all, err := w.client.DiscoveryV1().EndpointSlices(ns).List(ctx, metav1.ListOptions{LabelSelector: serves.Ours().String()})
+			if err != nil {
+				return false, err.Error()
+			}
+			time.Sleep(time.Second) // a list of all takes its time, too
+			right := 0
+			for i := range all.Items {
+				says, err := serves.Read(&all.Items[i])
+				if err != nil || says.Face != serves.Active || len(says.Activators) != len(activators) {
+					continue
+				}
+				if slices.EqualFunc(says.Activators, activators, func(a serves.Activator, pod string) bool { return a.Pod == pod }) {
+					right++
+				}
+			}
+			return right == services, fmt.Sprintf("%d of %d", right, services)
+		})
+	}
+	lead("activator-1", "activator-2")
+	began := time.Now()
+	ending.change(func() { ending.draining = true })
+	lead("activator-2")
+	t.Logf("%d slices led to it no more after %s", services, time.Since(began).Round(time.Millisecond))
+	c.running()
 }

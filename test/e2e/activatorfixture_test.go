@@ -20,7 +20,9 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/client-go/informers"
 
 	"github.com/mini-hpa/mini-hpa/annotations/serves"
 )
@@ -155,26 +157,31 @@ func (k *doorkeeper) certificates(*tls.ClientHelloInfo) (*tls.Config, error) {
 
 // watch listens on what there is.
 func (k *doorkeeper) watch() {
+	listed := informers.NewSharedInformerFactoryWithOptions(k.w.client, 0, informers.WithNamespace(k.ns),
+		informers.WithTweakListOptions(func(o *metav1.ListOptions) { o.LabelSelector = serves.Ours().String() }))
+	endpoints := listed.Discovery().V1().EndpointSlices()
+	found := endpoints.Lister()
+	listed.Start(k.stop)
 	for {
-		list, err := k.w.client.DiscoveryV1().EndpointSlices(k.ns).List(k.t.Context(), metav1.ListOptions{LabelSelector: serves.Ours().String()})
 		select {
 		case <-k.stop:
 			return
 		case <-time.After(50 * time.Millisecond):
 		}
+		all, err := found.List(labels.Everything())
 		if err != nil {
 			continue
 		}
 		k.change(func() {
-			for i := range list.Items {
-				says, err := serves.Read(&list.Items[i])
+			for _, slice := range all {
+				says, err := serves.Read(slice)
 				if err != nil {
 					continue
 				}
 				for _, port := range says.Ports {
-					key := list.Items[i].Name + " " + port.Name
+					key := slice.Name + " " + port.Name
 					if k.told[key] == nil || k.told[key].Pair != port.Pair {
-						k.told[key] = &serves.State{Slice: k.ns + "/" + list.Items[i].Name, Name: port.Name, Pair: port.Pair}
+						k.told[key] = &serves.State{Slice: k.ns + "/" + slice.Name, Name: port.Name, Pair: port.Pair}
 					}
 					k.told[key].Listening = !k.deaf
 				}

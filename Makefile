@@ -179,6 +179,7 @@ verify-docs:
 
 update-docs: ## Generate the pages under docs/ and the chart's README from the code.
 	$(GO) test -run 'Page|Docs' ./annotations ./scaler ./scaler/recommend ./scaler/simulate ./cmd/internal/controller ./cmd/internal/dashboard ./cmd/internal/simulate ./cmd/mini-hpa -update
+	$(GO) test -run TestSchema ./cmd/internal/dictionary -update
 	cd test && $(GO) test -count=1 -run TestPagesShowWhatWasSeen ./arch -args -update
 	cd test/chart && $(GO) test -run TestRightsPage . -update
 	cd test/chart && $(GO) tool helm-docs --chart-search-root ../../charts --sort-values-order file

@@ -19,7 +19,7 @@ func ClassOf(annotations map[string]string) string {
 // IsClass says whether a text is the name of a class, which is a DNS label.
 func IsClass(text string) bool { return len(validation.IsDNS1123Label(text)) == 0 }
 
-// setClass only checks the value: whose a workload is is asked before the rest of it is read.
+// setClass only checks the value: which installation scales a workload is asked before the rest of it is read.
 func setClass(_ *draft, value string) error {
 	if !IsClass(value) {
 		return errClass

@@ -128,7 +128,7 @@ func (c *task) work(ctx context.Context, b cli.Build, log *zap.Logger) error {
 	registry := endpoint.NewRegistry(b)
 	registry.MustRegister(endpoint.WatchFailures(watches), activator.NewTelemetry(server))
 	secrets := &certificates{dir: c.certificate}
-	ports, err := c.open(log, client, endpoint.Metrics(registry, log), endpoint.Probes(endpoint.Checks{endpoint.Ping()}, ready(&ending, seen, secrets)), server.Reports(), secrets)
+	ports, err := c.open(log, client, &handlers{endpoint.Metrics(registry, log), endpoint.Probes(endpoint.Checks{endpoint.Ping()}, ready(&ending, seen, secrets)), server.Reports()}, secrets)
 	if err != nil {
 		return err
 	}
@@ -144,8 +144,11 @@ func (c *task) work(ctx context.Context, b cli.Build, log *zap.Logger) error {
 	return nil
 }
 
-// open opens the ports that are not Services'; if one is taken, none stays open.
-func (c *task) open(log *zap.Logger, client kubernetes.Interface, metrics, probes, state http.Handler, secrets *certificates) ([]*endpoint.Endpoint, error) {
+// handlers are what there is at the ports that are not Services'.
+type handlers struct{ metrics, probes, state http.Handler }
+
+// open opens these ports; if one is taken, none stays open.
+func (c *task) open(log *zap.Logger, client kubernetes.Interface, s *handlers, secrets *certificates) ([]*endpoint.Endpoint, error) {
 	var open []*endpoint.Endpoint
 	var failed []error
 	add := func(port *endpoint.Endpoint, err error) {
@@ -154,9 +157,9 @@ func (c *task) open(log *zap.Logger, client kubernetes.Interface, metrics, probe
 			open = append(open, port)
 		}
 	}
-	add(c.serve.ListenMetrics(metrics, client, log))
-	add(endpoint.Listen("health-probe-bind-address", c.serve.Probes, probes, log))
-	add(endpoint.ListenTLS("state-bind-address", c.state, secrets.config(), state, log))
+	add(c.serve.ListenMetrics(s.metrics, client, log))
+	add(endpoint.Listen("health-probe-bind-address", c.serve.Probes, s.probes, log))
+	add(endpoint.ListenTLS("state-bind-address", c.state, secrets.config(), s.state, log))
 	if err := errors.Join(failed...); err != nil {
 		for _, port := range open {
 			port.Close()

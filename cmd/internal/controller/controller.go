@@ -207,7 +207,7 @@ func (p *process) reconcile(ctx context.Context, key annotations.Key) (time.Dura
 // assemble connects the rooms of the house: informers, feed and readers observe, the scaler decides and acts, the leadership says when.
 func (c *task) assemble(b cli.Build, api cluster.Clients, tenure *election.Tenure, scales scaler.Scales, log *zap.Logger) (*process, error) {
 	var err error
-	p := &process{ports: &ports{log: log}, workers: c.workers, telemetry: newTelemetry(b), log: log}
+	p := &process{ports: &ports{log: log, class: c.class}, workers: c.workers, telemetry: newTelemetry(b), log: log}
 	cluster.LogReach(api.Watches, log)
 	if p.ports.kinds, err = kinds(api, c.kinds, p.failed, log); err != nil {
 		return nil, fmt.Errorf("cannot watch the cluster: %w", err)
@@ -282,7 +282,7 @@ func (c *task) head(p *process, version string) state.Head {
 
 // open opens the ports: the webhook's, if there is one, and those of metrics and probes.
 func (c *task) open(p *process, api cluster.Clients) error {
-	if err := p.ports.serve(&c.webhook, api, c.place, c.class, c.decision.Defaults, p.telemetry); err != nil {
+	if err := p.ports.serve(&c.webhook, api, c.place, c.decision.Defaults, p.telemetry); err != nil {
 		return err
 	}
 	return p.ports.open(c.serve, api.Act, p.telemetry, alive(p.leadership), p.set.Synced)

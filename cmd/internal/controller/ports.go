@@ -25,6 +25,7 @@ type ports struct {
 	neighbors *informer.Neighbors
 	sources   *sources.Set
 	kinds     *informer.Kinds
+	class     string          // of the workloads that the webhook checks
 	requests  *requestsAround // nil where nothing is known of it
 	admission *admission      // nil where no webhook is served
 	endpoints []*endpoint.Endpoint
@@ -119,12 +120,12 @@ func (f *ports) closePorts() {
 	}
 }
 
-// serve opens the webhook, if one is asked for. The namespace is where its Secret and its Service are, the class that of the workloads that it checks.
-func (f *ports) serve(w *webhookFlags, api cluster.Clients, namespace, class string, d annotations.Defaults, t *telemetry) error {
+// serve opens the webhook, if one is asked for. The namespace is where its Secret and its Service are.
+func (f *ports) serve(w *webhookFlags, api cluster.Clients, namespace string, d annotations.Defaults, t *telemetry) error {
 	if !w.served() {
 		return nil
 	}
-	a, err := w.admit(api, namespace, webhook.HandlerConfig{Defaults: d, Kinds: f.kinds, Class: class, Surroundings: f.surroundings(),
+	a, err := w.admit(api, namespace, webhook.HandlerConfig{Defaults: d, Kinds: f.kinds, Class: f.class, Surroundings: f.surroundings(),
 		Telemetry: webhook.NewTelemetry(t.registry), Log: f.log.Named("webhook")})
 	if err != nil {
 		return fmt.Errorf("cannot serve the webhook: %w", err)

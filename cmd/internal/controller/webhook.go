@@ -88,7 +88,7 @@ func (w *webhookTask) answer(ctx context.Context, b cli.Build, log *zap.Logger) 
 		return err
 	}
 	cluster.LogReach(api.Watches, log)
-	f, telemetry := &ports{log: log}, newTelemetry(b)
+	f, telemetry := &ports{log: log, class: w.class}, newTelemetry(b)
 	telemetry.registry.MustRegister(endpoint.WatchFailures(api.Watches))
 	f.sources = w.sources.open(false, sources.Env{}, telemetry, log, nil)
 	failed := func(err error) { log.Error("will try again", zap.Error(err)) }
@@ -98,7 +98,7 @@ func (w *webhookTask) answer(ctx context.Context, b cli.Build, log *zap.Logger) 
 	if f.kinds, err = kinds(api, w.kinds, failed, log); err != nil {
 		return fmt.Errorf("cannot watch the cluster: %w", err)
 	}
-	if err := f.serve(&w.webhook, api, t.Namespace, w.class, w.defaults, telemetry); err != nil {
+	if err := f.serve(&w.webhook, api, t.Namespace, w.defaults, telemetry); err != nil {
 		return err
 	}
 	known := atomic.Bool{} // which kinds there are

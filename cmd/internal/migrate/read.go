@@ -151,13 +151,13 @@ func (r *objects) readFile(name string, in io.Reader) {
 func (r *objects) add(file string, d manifest.Document, inList bool) {
 	fields, ok := d.Value.(map[string]any)
 	if !ok || fields["apiVersion"] == nil {
-		r.addValues(file, d, d.Node, "", nil, 0)
+		(&chartValues{r, file, d}).add(d.Node, "", nil, 0)
 		return
 	}
 	o := newObject(fields)
 	for _, way := range valuesIn(o) {
 		if _, values := d.Walk(way...); values != nil {
-			r.addValues(file, d, manifest.Followed(values), strings.Join(way, "."), nil, 0)
+			(&chartValues{r, file, d}).add(manifest.Followed(values), strings.Join(way, "."), nil, 0)
 		}
 	}
 	if items, isList := fields["items"].([]any); isList && strings.HasSuffix(o.Kind, "List") {
@@ -188,13 +188,20 @@ func valuesIn(o *object) [][]string {
 	return nil
 }
 
-// addValues takes the sections of values, which stand below a node.
-func (r *objects) addValues(file string, d manifest.Document, n *yaml.Node, path string, beside []string, depth int) {
+// chartValues are those of a chart, in a document.
+type chartValues struct {
+	*objects
+	file     string
+	document manifest.Document
+}
+
+// add takes the sections that stand below a node.
+func (v *chartValues) add(n *yaml.Node, path string, beside []string, depth int) {
 	switch {
 	case n == nil || depth > deepest:
 	case n.Kind == yaml.SequenceNode:
 		for i, item := range n.Content {
-			r.addValues(file, d, item, fmt.Sprintf("%s[%d]", path, i), nil, depth+1)
+			v.add(item, fmt.Sprintf("%s[%d]", path, i), nil, depth+1)
 		}
 	case n.Kind == yaml.MappingNode:
 		var names []string
@@ -204,25 +211,25 @@ func (r *objects) addValues(file string, d manifest.Document, n *yaml.Node, path
 		for i, name := range names {
 			value, at := n.Content[2*i+1], strings.TrimPrefix(path+"."+name, ".")
 			isSection := slices.Contains(sectionNames, name)
-			if isSection && r.addSection(file, d, n.Content[2*i], manifest.Followed(value), at, slices.Concat(names, beside)) {
+			if isSection && v.addSection(n.Content[2*i], manifest.Followed(value), at, slices.Concat(names, beside)) {
 				continue
 			}
 			var around []string
 			if isSection {
 				around = names
 			}
-			r.addValues(file, d, value, at, around, depth+1)
+			v.add(value, at, around, depth+1)
 		}
 	}
 }
 
 // addSection takes a section, if the node is one.
-func (r *objects) addSection(file string, d manifest.Document, name, n *yaml.Node, path string, beside []string) bool {
+func (v *chartValues) addSection(name, n *yaml.Node, path string, beside []string) bool {
 	s := section{beside: beside}
 	if n.Kind != yaml.MappingNode || n.Decode(&s.fields) != nil || !s.says() {
 		return false
 	}
-	r.objects = append(r.objects, &object{reference: reference{Kind: kindValues, Name: path, File: file, Line: d.PlaceOf(name).Line}, document: d, section: &s})
+	v.objects.objects = append(v.objects.objects, &object{reference: reference{Kind: kindValues, Name: path, File: v.file, Line: v.document.PlaceOf(name).Line}, document: v.document, section: &s})
 	return true
 }
 

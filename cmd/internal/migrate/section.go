@@ -50,7 +50,7 @@ const (
 // deepest is how many mappings and lists a section may be in.
 const deepest = 16
 
-// says says whether they say how far, or on what, something is scaled.
+// says is whether they tell how far, or on what, something is scaled.
 func (s *section) says() bool {
 	for name := range s.fields {
 		if targetNames[name] != "" || name == valueMin || name == valueMax {

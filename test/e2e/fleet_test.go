@@ -79,7 +79,7 @@ func settles(t *testing.T, file string, say func(ctx context.Context) string) {
 		now := masked(t, say(ctx))
 		switch {
 		case ctx.Err() != nil: // it was cut off
-			return false, nil
+			return false, ctx.Err()
 		case now != last:
 			last, since = now, time.Now()
 		}

@@ -213,7 +213,7 @@ func prepare(ctx context.Context, patches []machine.Patch, out io.Writer) (strin
 	if err != nil {
 		return "", err
 	}
-	if err := machine.BuildImages(ctx, root, dir, files, patches, out); err != nil {
+	if err := (&machine.Images{Root: root, Dir: dir, Files: files, Patches: patches}).Build(ctx, out); err != nil {
 		return "", errors.Join(err, os.RemoveAll(dir))
 	}
 	return dir, nil

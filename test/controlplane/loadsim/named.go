@@ -112,6 +112,7 @@ func (a API) version() schema.GroupVersion {
 		return metricsv1beta1.SchemeGroupVersion
 	case ExternalAPI:
 		return externalmetricsv1beta1.SchemeGroupVersion
+	case CustomAPI:
 	}
 	return custommetricsv1beta2.SchemeGroupVersion
 }

@@ -78,13 +78,20 @@ type recipe struct {
 	name, pkg, ldflags, file, overlay string
 }
 
-// BuildImages writes the archives of all images, and the programs in them, into the directory of the sandbox, which needs the go command and is therefore done
-// before the sandbox starts. root is the directory of the product's module, of which patches change a copy.
-func BuildImages(ctx context.Context, root, dir string, files binaries.Files, patches []Patch, out io.Writer) error {
-	if err := os.MkdirAll(filepath.Join(dir, imagesDir), 0o755); err != nil {
+// Images are those of the node. Root is the directory of the product's module, of which Patches change a copy, and Dir that of the sandbox.
+type Images struct {
+	Root, Dir string
+	Files     binaries.Files
+	Patches   []Patch
+}
+
+// Build writes the archives of all images, and the programs in them, into the directory of the sandbox, which needs the go command and is therefore done
+// before the sandbox starts.
+func (i *Images) Build(ctx context.Context, out io.Writer) error {
+	if err := os.MkdirAll(filepath.Join(i.Dir, imagesDir), 0o755); err != nil {
 		return fmt.Errorf("make the directory of the images: %w", err)
 	}
-	patched, err := overlay(root, dir, patches)
+	patched, err := overlay(i.Root, i.Dir, i.Patches)
 	if err != nil {
 		return err
 	}
@@ -94,9 +101,9 @@ func BuildImages(ctx context.Context, root, dir string, files binaries.Files, pa
 		{name: ConsumerImage, pkg: "./node/consumer"},
 		{name: AnswererImage, pkg: "./node/answerer"},
 		{name: Repository + ":" + Tag, pkg: "./cmd/mini-hpa", ldflags: "-X main.version=" + Tag, overlay: patched},
-		{name: metricsImage, file: files[metricsServer]},
+		{name: metricsImage, file: i.Files[metricsServer]},
 	} {
-		if err := r.build(ctx, root, filepath.Join(dir, imagesDir), out); err != nil {
+		if err := r.build(ctx, i.Root, filepath.Join(i.Dir, imagesDir), out); err != nil {
 			return err
 		}
 	}

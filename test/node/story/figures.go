@@ -53,11 +53,9 @@ func timelines(wakes []awakening, records []rig.Record, ready []readiness, ledge
 	for _, w := range wakes {
 		t := timeline{begun: w.begun, answered: w.answered}
 		within := func(at time.Time) bool { return !at.Before(w.begun) && !at.After(w.answered) }
-		pod := ""
-		for _, r := range ready {
-			if t.ready.IsZero() && within(r.at) {
-				t.ready, pod = r.at, r.pod
-			}
+		var pod string
+		if first := slices.IndexFunc(ready, func(r readiness) bool { return within(r.at) }); first >= 0 {
+			t.ready, pod = ready[first].at, ready[first].pod
 		}
 		for i := range records {
 			r := &records[i]

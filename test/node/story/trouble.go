@@ -178,13 +178,8 @@ func crashPods(ctx context.Context, d *director, _ int) error {
 		d.calls.crashes = append(d.calls.crashes, time.Now())
 		d.calls.mu.Unlock()
 		for i := range pods.Items {
-			address := net.JoinHostPort(pods.Items[i].Status.PodIP, strconv.Itoa(calls.PortHealth))
-			request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+address+calls.PathCrash, nil)
-			if err != nil {
+			if err := crash(ctx, pods.Items[i].Status.PodIP); err != nil {
 				return err
-			}
-			if answer, err := http.DefaultClient.Do(request); err == nil { // or it had no time to answer
-				_ = answer.Body.Close()
 			}
 		}
 		d.say("all pods crash")
@@ -197,6 +192,19 @@ func crashPods(ctx context.Context, d *director, _ int) error {
 		}); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// crash has the pod at an address crash.
+func crash(ctx context.Context, ip string) error {
+	address := net.JoinHostPort(ip, strconv.Itoa(calls.PortHealth))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+address+calls.PathCrash, nil)
+	if err != nil {
+		return err
+	}
+	if answer, err := http.DefaultClient.Do(request); err == nil { // or it had no time to answer
+		_ = answer.Body.Close()
 	}
 	return nil
 }

@@ -167,12 +167,23 @@ func (p *process) tail() string {
 	return string(bytes.TrimSpace(text[max(0, len(text)-8000):]))
 }
 
+// addressesGiven are those that freeAddress has returned.
+var addressesGiven sync.Map
+
+// freeAddress is one at which nobody listens, and another one each time: what it was returned for may not listen yet.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		address := listener.Addr().String()
+		if err := listener.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if _, given := addressesGiven.LoadOrStore(address, true); !given {
+			return address
+		}
 	}
-	defer listener.Close()
-	return listener.Addr().String()
 }

@@ -24,7 +24,9 @@ func TestPortsAreThoseOfTheContainer(t *testing.T) {
 		for _, port := range deployed(t, objects).Spec.Template.Spec.Containers[0].Ports {
 			ports = append(ports, port.Name)
 		}
-		if name == "activator" {
+		if slices.ContainsFunc(objects, func(o *unstructured.Unstructured) bool {
+			return o.GetKind() == "Deployment" && o.GetName() == activator
+		}) {
 			ports = append(ports, "20000")
 			for _, port := range typedAs[appsv1.Deployment](t, pick(t, objects, "Deployment", activator)).Spec.Template.Spec.Containers[0].Ports {
 				ports = append(ports, port.Name)

@@ -54,7 +54,7 @@ const holdUnready = "hold-on=unready"
 
 // prices are variants that have lost requests, because they leave out what keeps these. Where such a one loses none, it shows nothing any more.
 func prices() [][]string {
-	return [][]string{{"late-proxy", "no-prestop"}, {"late-pods", "no-wait-out"}}
+	return [][]string{{"late-proxy", "no-prestop"}, {"late-doors", "no-prestop", "no-wait-sleep"}, {"late-pods", "no-wait-out"}}
 }
 
 func parts() []part {

@@ -144,7 +144,7 @@ func TestPagesNameWhatIsThere(t *testing.T) {
 				t.Errorf("%s names `%s`, but the Makefile has no such target", name, found[1])
 			case len(words) == 1 && isTest.MatchString(words[0]) && !tests[words[0]]:
 				t.Errorf("%s names %s, but there is no such test", name, words[0])
-			case first == "bin" || first == "dist": // what is built is there or not
+			case slices.Contains([]string{"bin", "dist", "demo-output", "bench-output"}, first): // what is built, drawn and measured is there or not
 			case len(words) == 1 && isPath && first != "" && (exists(first) || strings.HasSuffix(words[0], ".go")) && !exists(words[0]):
 				t.Errorf("%s names %s, which is not there", name, words[0])
 			}

@@ -22,6 +22,7 @@ import (
 
 	"github.com/mini-hpa/mini-hpa/test/await"
 	"github.com/mini-hpa/mini-hpa/test/child"
+	"github.com/mini-hpa/mini-hpa/test/controlplane"
 	"github.com/mini-hpa/mini-hpa/test/rabbitmq"
 )
 
@@ -259,7 +260,7 @@ type redis struct {
 
 func startRedis(ctx context.Context, dir string) (*redis, error) {
 	r := &redis{dir: dir}
-	address, err := freeAddress()
+	address, err := controlplane.FreeAddress()
 	if err != nil {
 		return nil, err
 	}

@@ -95,7 +95,7 @@ func (h *hpa) start(context.Context) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	if h.address, err = freeAddress(); err != nil {
+	if h.address, err = controlplane.FreeAddress(); err != nil {
 		return nil, err
 	}
 	_, port, _ := net.SplitHostPort(h.address)
@@ -148,7 +148,7 @@ func (m *annotated) start(ctx context.Context) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	if m.address, err = freeAddress(); err != nil {
+	if m.address, err = controlplane.FreeAddress(); err != nil {
 		return nil, err
 	}
 	args := append([]string{"controller", "--kubeconfig=" + kubeconfig, "--leader-elect=false", "--metrics-bind-address=" + m.address,
@@ -189,13 +189,4 @@ func (m *annotated) evaluations(ctx context.Context) (float64, error) {
 
 func (m *annotated) requests(ctx context.Context) (float64, error) {
 	return counter(ctx, "http://"+m.address+"/metrics", "rest_client_requests_total")
-}
-
-func freeAddress() (string, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	defer listener.Close()
-	return listener.Addr().String(), nil
 }

@@ -18,6 +18,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/mini-hpa/mini-hpa/test/controlplane"
 )
 
 // views is what it costs to list a whole fleet by mini-hpa get -A.
@@ -50,7 +52,7 @@ func measureViews(ctx context.Context, s settings, program string, size int, boo
 	if err := a.settleDown(ctx); err != nil {
 		return err
 	}
-	address, err := freeAddress()
+	address, err := controlplane.FreeAddress()
 	if err != nil {
 		return err
 	}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -18,6 +17,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/client-go/tools/clientcmd/api"
+
+	"github.com/mini-hpa/mini-hpa/test/controlplane"
 )
 
 // built is the program, once for all tests.
@@ -167,23 +168,11 @@ func (p *process) tail() string {
 	return string(bytes.TrimSpace(text[max(0, len(text)-8000):]))
 }
 
-// addressesGiven are those that freeAddress has returned.
-var addressesGiven sync.Map
-
-// freeAddress is one at which nobody listens, and another one each time: what it was returned for may not listen yet.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	for {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		address := listener.Addr().String()
-		if err := listener.Close(); err != nil {
-			t.Fatal(err)
-		}
-		if _, given := addressesGiven.LoadOrStore(address, true); !given {
-			return address
-		}
+	address, err := controlplane.FreeAddress()
+	if err != nil {
+		t.Fatal(err)
 	}
+	return address
 }

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"strconv"
+	"sync"
 )
 
 const loopback = "127.0.0.1"
@@ -61,4 +62,24 @@ func listenSomewhere() (net.Listener, error) {
 		last = err
 	}
 	return nil, fmt.Errorf("find a free port from %d to %d: %w", firstPort, lastPort, last)
+}
+
+// addressesGiven are those that FreeAddress has returned.
+var addressesGiven sync.Map
+
+// FreeAddress is an address on loopback at which nobody listens, and another one each time: what it was returned for may not listen yet.
+func FreeAddress() (string, error) {
+	for {
+		listener, err := net.Listen("tcp", net.JoinHostPort(loopback, "0"))
+		if err != nil {
+			return "", err
+		}
+		address := listener.Addr().String()
+		if err := listener.Close(); err != nil {
+			return "", err
+		}
+		if _, given := addressesGiven.LoadOrStore(address, true); !given {
+			return address, nil
+		}
+	}
 }

@@ -3,14 +3,14 @@ package e2e
 import (
 	"bytes"
 	"errors"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/mini-hpa/mini-hpa/test/controlplane"
 )
 
 // controller is a running `mini-hpa controller`.
@@ -128,23 +128,11 @@ func (c *controller) running() {
 	}
 }
 
-// addressesGiven are those that freeAddress has returned.
-var addressesGiven sync.Map
-
-// freeAddress is one at which nobody listens, and another one each time: what it was returned for may not listen yet.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	for {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		address := listener.Addr().String()
-		if err := listener.Close(); err != nil {
-			t.Fatal(err)
-		}
-		if _, given := addressesGiven.LoadOrStore(address, true); !given {
-			return address
-		}
+	address, err := controlplane.FreeAddress()
+	if err != nil {
+		t.Fatal(err)
 	}
+	return address
 }

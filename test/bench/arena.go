@@ -51,8 +51,13 @@ func measure(ctx context.Context, s settings, program string, size int, book *bo
 	var failed error
 	for _, name := range s.contenders {
 		r := result{Name: name, Workloads: size, Pods: s.pods, setting: now}
-		if name == miniHPA {
+		switch name {
+		case miniHPA:
 			r.Flags = s.extra
+		case formerHPA:
+			if r.Program, err = revision(s.before); err != nil {
+				return err
+			}
 		}
 		if r.Rounds, err = a.contend(ctx, name); err != nil {
 			failed = errors.Join(failed, fmt.Errorf("%s: %w", name, err)) // another one may do better

@@ -106,6 +106,7 @@ func TestTable(t *testing.T) {
 		{Name: tunedHPA, Workloads: 1000, Pods: 2, setting: here, Rounds: []round{hpa}},
 		{Name: miniHPA, Workloads: 1000, Pods: 2, setting: here, Rounds: []round{of(9, 90, time.Second), of(8, 50, 3*time.Second), of(7, 40, 2*time.Second)}},
 		{Name: miniHPA, Workloads: 100, Pods: 2, setting: here, Rounds: []round{of(2, 1, 0), of(4, 1, 0)}},
+		{Name: formerHPA, Workloads: 100, Pods: 2, setting: here, Program: "2700b80", Rounds: []round{of(2, 1, 0), of(4, 1, 0)}},
 		{Name: miniHPA, Workloads: 10, Pods: 2, setting: here, Flags: []string{"--workers=5"}},
 		{Name: defaultHPA, Workloads: 10, Pods: 2, setting: later},
 	})
@@ -116,7 +117,7 @@ func TestTable(t *testing.T) {
 		"| of them GET scale | 4000 | 0 | none measurable |\n| of them metrics LISTs | 4000 | 8 | 1 : 500.0 |",
 		"| controller RSS | 100 MiB | 50 MiB | 1 : 2.0 |",
 		"| readable sample to write, p99 | 9.00 s | 2.00 s | 1 : 4.5 |",
-		"200 pods\n\n25 November 2026; commit abc, Kubernetes 1.2.3; a machine; medians of 2.\n\n| | mini-hpa |",
+		"200 pods\n\n25 November 2026; commit abc, Kubernetes 1.2.3; a machine; medians of 2.\n\n| | mini-hpa | mini-hpa of 2700b80 |",
 		"| of them metrics LISTs | 3 |",
 		"25 November 2026; commit abc, Kubernetes 1.2.3; a machine; HPA, tuned: medians of 1; mini-hpa: medians of 3.",
 		"medians of 0, with --workers=5; HPA, default flags: 25 November 2026; commit abc, Kubernetes 1.2.3; a machine; medians of 0; not in one run.",
@@ -158,13 +159,15 @@ func TestBookKeepsWhatIsMeasuredLast(t *testing.T) {
 func TestSettings(t *testing.T) {
 	t.Parallel()
 	for args, want := range map[string]string{
-		"--n=0":             "--n must be from 1 to 20000, got 0",
-		"--contenders=keda": `got "keda"`,
-		"--pods=51":         "--pods must be from 1 to 50, got 51",
-		"--rounds=0":        "--rounds must be from 1 to 20, got 0",
-		"--rest=1s":         "--rest must be from 10s to 1h, got 1s",
-		"--redis=0":         "--redis must be from 1 to 20000, got 0",
-		"--n=100,1000":      "",
+		"--n=0":                        "--n must be from 1 to 20000, got 0",
+		"--contenders=keda":            `got "keda"`,
+		"--contenders=mini-hpa-before": `one is not without the other, got "" with the contenders ["mini-hpa-before"]`,
+		"--before=mini-hpa":            `one is not without the other, got "mini-hpa" with`,
+		"--pods=51":                    "--pods must be from 1 to 50, got 51",
+		"--rounds=0":                   "--rounds must be from 1 to 20, got 0",
+		"--rest=1s":                    "--rest must be from 10s to 1h, got 1s",
+		"--redis=0":                    "--redis must be from 1 to 20000, got 0",
+		"--n=100,1000":                 "",
 	} {
 		_, err := parse([]string{args})
 		if got := errorText(err); want == "" && got != "" || !strings.Contains(got, want) {

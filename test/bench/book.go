@@ -17,8 +17,10 @@ type result struct {
 	Workloads, Pods int
 	setting
 	// Flags are those that mini-hpa was given.
-	Flags  []string `json:",omitempty"`
-	Rounds []round
+	Flags []string `json:",omitempty"`
+	// Program is the commit of a mini-hpa that is not of the commit that was measured.
+	Program string `json:",omitempty"`
+	Rounds  []round
 }
 
 // round is what came of one start: a rest and a load step.

@@ -23,6 +23,7 @@ import (
 // Who can be measured.
 const (
 	miniHPA    = "mini-hpa"
+	formerHPA  = "mini-hpa-before"
 	tunedHPA   = "hpa-tuned"
 	defaultHPA = "hpa-default"
 )
@@ -43,7 +44,8 @@ func makers() map[string]func(*arena) contender {
 	// With the period and behavior that are everybody's default, but four times the workers and fifty times the requests.
 	tuned := []string{"--kube-api-qps=1000", "--kube-api-burst=2000", "--concurrent-horizontal-pod-autoscaler-syncs=20"}
 	return map[string]func(*arena) contender{
-		miniHPA:    func(a *arena) contender { return &annotated{arena: a} },
+		miniHPA:    func(a *arena) contender { return &annotated{arena: a, program: a.program, flags: a.extra} },
+		formerHPA:  func(a *arena) contender { return &annotated{arena: a, program: a.before} },
 		tunedHPA:   func(a *arena) contender { return &hpa{arena: a, flags: tuned} },
 		defaultHPA: func(a *arena) contender { return &hpa{arena: a} },
 	}
@@ -114,9 +116,11 @@ func (h *hpa) requests(ctx context.Context) (float64, error) {
 	return counter(ctx, "https://"+h.address+"/metrics", "rest_client_requests_total")
 }
 
-// annotated is mini-hpa.
+// annotated is mini-hpa, of this commit or of another.
 type annotated struct {
 	*arena
+	program string
+	flags   []string
 	address string
 }
 
@@ -152,7 +156,7 @@ func (m *annotated) start(ctx context.Context) (*process, error) {
 		return nil, err
 	}
 	args := append([]string{"controller", "--kubeconfig=" + kubeconfig, "--leader-elect=false", "--metrics-bind-address=" + m.address,
-		"--health-probe-bind-address=0"}, m.extra...)
+		"--health-probe-bind-address=0"}, m.flags...)
 	return launch(m.program, args, filepath.Join(m.out, "mini-hpa.log"))
 }
 

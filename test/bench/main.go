@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"debug/buildinfo"
 	"errors"
 	"fmt"
 	"os"
@@ -60,6 +61,7 @@ type settings struct {
 	out          string
 	page         string
 	extra        []string
+	before       string
 }
 
 func main() {
@@ -98,6 +100,7 @@ func parse(args []string) (settings, error) {
 	f.DurationVar(&s.rest, "rest", 30*time.Second, "how long a state is measured")
 	f.StringVar(&s.out, "out", "bench-output", "directory of the program and the logs, and without a --page of what was measured")
 	f.StringArrayVar(&s.extra, "flag", nil, "a flag for mini-hpa, such as --workers=50; none is what is compared")
+	f.StringVar(&s.before, "before", "", "a mini-hpa that was built of another commit; the contender "+formerHPA+" is that one")
 	f.StringVar(&s.page, "page", "", "file of the page that is made of what was measured, which is kept beside it as .json; no page without it")
 	if err := f.Parse(args); err != nil {
 		return s, err
@@ -123,8 +126,11 @@ func (s settings) check() error {
 	}
 	for _, name := range s.contenders {
 		if _, known := makers()[name]; !known {
-			return fmt.Errorf("--contenders knows %s, %s and %s, got %q", miniHPA, tunedHPA, defaultHPA, name)
+			return fmt.Errorf("--contenders knows %s, %s, %s and %s, got %q", miniHPA, formerHPA, tunedHPA, defaultHPA, name)
 		}
+	}
+	if slices.Contains(s.contenders, formerHPA) != (s.before != "") {
+		return fmt.Errorf("--before names the program of the contender %s: one is not without the other, got %q with the contenders %q", formerHPA, s.before, s.contenders)
 	}
 	return s.within()
 }
@@ -195,6 +201,20 @@ func measurements(ctx context.Context, s settings, program string, book *book) e
 		}
 	}
 	return nil
+}
+
+// revision is the commit that a program was built of, as it says itself.
+func revision(program string) (string, error) {
+	info, err := buildinfo.ReadFile(program)
+	if err != nil {
+		return "", fmt.Errorf("--before %q: %w", program, err)
+	}
+	for _, setting := range info.Settings {
+		if setting.Key == "vcs.revision" && len(setting.Value) > 7 {
+			return setting.Value[:7], nil
+		}
+	}
+	return "", fmt.Errorf("--before %q does not say of which commit it was built; build it in a clone, without -buildvcs=false", program)
 }
 
 // build makes the program as it is shipped.

@@ -121,7 +121,7 @@ func provenance(group []result) string {
 	}
 	for i := range told {
 		if len(told) > 1 {
-			told[i] = title(group[i].Name) + ": " + told[i]
+			told[i] = title(group[i]) + ": " + told[i]
 		}
 	}
 	if apart {
@@ -148,7 +148,7 @@ func groups(all []result) [][]result {
 func writeTable(out *strings.Builder, group []result) {
 	header, line := "| |", "| --- |"
 	for _, r := range group {
-		header, line = header+" "+title(r.Name)+" |", line+" ---: |"
+		header, line = header+" "+title(r)+" |", line+" ---: |"
 	}
 	ours, theirs := find(group, miniHPA), find(group, tunedHPA)
 	both := ours != nil && theirs != nil
@@ -176,8 +176,8 @@ func find(group []result, name string) *result {
 	return nil
 }
 
-func title(name string) string {
-	return map[string]string{miniHPA: "mini-hpa", tunedHPA: "HPA, tuned", defaultHPA: "HPA, default flags"}[name]
+func title(r result) string {
+	return map[string]string{miniHPA: "mini-hpa", formerHPA: "mini-hpa of " + r.Program, tunedHPA: "HPA, tuned", defaultHPA: "HPA, default flags"}[r.Name]
 }
 
 // ratio is a : b, as people say it.

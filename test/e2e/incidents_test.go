@@ -64,9 +64,7 @@ func TestIncidents(t *testing.T) {
 		worker.await(queue.replicas)
 	}
 	for range 3 {
-		reset.scaleAs("argocd-controller", 1)
-		reset.await(1)
-		reset.await(4)
+		reset.overwrite("argocd-controller", 1)
 	}
 	n.reads(t, "reset", "get reset", "history reset")
 	n.reads(t, "flaps", "history worker")

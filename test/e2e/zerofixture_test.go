@@ -118,6 +118,19 @@ func (d *workload) scaleAs(manager string, replicas int32) {
 	}
 }
 
+// overwrite writes as somebody else and returns when the controller has written what it was before. How long it lasts is the controller's: it may be shorter than
+// a look at it.
+func (d *workload) overwrite(manager string, replicas int32) {
+	d.t.Helper()
+	before := d.history()
+	d.scaleAs(manager, replicas)
+	d.eventually(fmt.Sprintf("%s: %d replicas of %s, and what was before", d.name, replicas, manager), func(context.Context) (bool, string) {
+		now := d.history()[len(before):]
+		last := len(now) - 1
+		return last > 0 && now[0].replicas == replicas && now[last].replicas == before[len(before)-1].replicas, fmt.Sprint(now)
+	})
+}
+
 // ownWrites are those of mini-hpa to the workload's scale that were stored.
 func (d *workload) ownWrites() []rig.Write {
 	d.t.Helper()

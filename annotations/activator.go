@@ -22,7 +22,7 @@ func (p *draft) checkRequestsWake(w *Workload, s Surroundings) ([]Warning, field
 	if len(p.errs) > 0 || !p.wakes.Requests {
 		return nil, nil
 	}
-	c := &wakeCheck{w: w, wake: &p.wakes, s: &s, labels: labelsOf(w), value: clean(strings.Join(strings.Fields(w.Annotations[WakeKey]), " "), shown)}
+	c := &wakeCheck{w: w, wake: &p.wakes, s: &s, labels: w.PodLabels(), value: clean(strings.Join(strings.Fields(w.Annotations[WakeKey]), " "), shown)}
 	c.checkMesh()
 	var ports []targetPort
 	for _, service := range c.services() {
@@ -49,7 +49,7 @@ func (c *wakeCheck) services() (found []*corev1.Service) {
 		return nil
 	}
 	for _, service := range c.s.Services {
-		if slices.Contains(c.wake.Services, service.Name) || len(c.wake.Services) == 0 && selects(service, c.labels) {
+		if slices.Contains(c.wake.Services, service.Name) || len(c.wake.Services) == 0 && Selects(service, c.w) {
 			found = append(found, service)
 		}
 	}
@@ -83,13 +83,14 @@ func (c *wakeCheck) isReachable(service *corev1.Service) bool {
 //
 //	path=always   selector          mini-hpa/activator
 //	no            fits the pods     not needed: its requests are for them already
-//	no            another, or none  a problem, whatever it says
+//	no            another, or none  a problem, whatever it says; another one is none while no label of the pods is known
 //	yes           any               a problem: its requests would go past the activator
 //	yes           none              must name the workload
 func (c *wakeCheck) checkConsent(service *corev1.Service) {
 	said, consents := service.Annotations[ActivatorKey]
 	switch hasSelector := len(service.Spec.Selector) > 0; {
-	case !c.wake.Always && selects(service, c.labels):
+	case !c.wake.Always && Selects(service, c.w):
+	case !c.wake.Always && hasSelector && len(c.labels) == 0: // of a new custom resource they may not be known yet
 	case !c.wake.Always && hasSelector:
 		c.wrong(FoundServiceConsent, "the selector of %s does not fit the labels of the pod template: its requests are not for this workload", c.title(service))
 	case !c.wake.Always:
@@ -107,7 +108,7 @@ func (c *wakeCheck) checkConsent(service *corev1.Service) {
 func (c *wakeCheck) checkShared(service *corev1.Service) {
 	isNamed := slices.Contains(c.wake.Services, service.Name)
 	for _, other := range c.s.Beside {
-		if other.Kind == c.w.Kind && other.Name == c.w.Name || !selects(service, labelsOf(other)) {
+		if other.Kind == c.w.Kind && other.Name == c.w.Name || !Selects(service, other) {
 			continue
 		}
 		title := c.s.title(other.Kind.Kind, other.Name)

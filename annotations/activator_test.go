@@ -121,6 +121,33 @@ func TestOnTheWayOfARequest(t *testing.T) {
 	}
 }
 
+// TestAServiceIsHeldToTheLabelsThatAreKnown: of a custom resource without a template those of its selector, which a new one does not have yet.
+func TestAServiceIsHeldToTheLabelsThatAreKnown(t *testing.T) {
+	const named = "requests service=web"
+	selecting := func(name string) *metav1.LabelSelector {
+		return &metav1.LabelSelector{MatchLabels: map[string]string{"app": name}}
+	}
+	consent := onWake("!", FoundServiceConsent, named, `the selector of Service "web" does not fit the labels of the pod template: its requests are not for this workload`)
+	shared := onWake("!", FoundServiceShared, named, `Service "web" also selects the pods of Deployment "canary", which requests wake as well: it would not be known which of them a request is for`)
+	for name, tc := range map[string]struct {
+		own, beside *metav1.LabelSelector
+		want        string
+	}{
+		"its own":                 {own: selecting("web")},
+		"another's":               {own: selecting("db"), want: consent},
+		"nothing is known yet":    {},
+		"another one has it, too": {own: selecting("web"), beside: selecting("web"), want: shared},
+	} {
+		w, other := asked(named, drained), asked("requests", drained)
+		w.Template, w.Selector = nil, tc.own
+		other.Name, other.Template, other.Selector = "canary", nil, tc.beside
+		said := strings.Join(saidOf(w, Surroundings{Services: readAll[corev1.Service](webService), Beside: []*Workload{other}}), "\n")
+		if isSaid := strings.Contains(said, "Service \"web\""); isSaid != (tc.want != "") || !strings.Contains(said, tc.want) {
+			t.Errorf("%s: said %q; want %q", name, said, tc.want)
+		}
+	}
+}
+
 func TestTheNamespaceIsInAMesh(t *testing.T) {
 	namespace := NamespaceInjection(&metav1.ObjectMeta{Name: "shop", Labels: map[string]string{"istio-injection": "enabled"}})
 	s := Surroundings{Injection: namespace}

@@ -2,6 +2,7 @@ package annotations
 
 import (
 	"fmt"
+	"maps"
 	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
@@ -22,20 +23,47 @@ type wakeCheck struct {
 	problems field.ErrorList
 }
 
-// labelsOf are the labels of a workload's pods. Where there is no template, its selector has some of them.
-func labelsOf(w *Workload) labels.Set {
-	if w.Template != nil {
-		return w.Template.Labels
-	}
+// PodLabels are the labels of the workload's pods, as far as they are known: those of its template, and those that its selector asks for.
+func (w *Workload) PodLabels() labels.Set {
+	known := labels.Set{}
 	if w.Selector != nil {
-		return w.Selector.MatchLabels
+		maps.Copy(known, w.Selector.MatchLabels)
 	}
-	return nil
+	if w.Template != nil {
+		maps.Copy(known, w.Template.Labels)
+	}
+	return known
 }
 
-// selects says whether the Service sends requests to pods with such labels by itself.
-func selects(service *corev1.Service, pods labels.Set) bool {
-	return len(service.Spec.Selector) > 0 && labels.SelectorFromSet(service.Spec.Selector).Matches(pods)
+// hasPodLabel says whether a label is one of PodLabels.
+func (w *Workload) hasPodLabel(key, value string) bool {
+	if w.Template != nil {
+		if got, has := w.Template.Labels[key]; has {
+			return got == value
+		}
+	}
+	if w.Selector == nil {
+		return false
+	}
+	got, has := w.Selector.MatchLabels[key]
+	return has && got == value
+}
+
+// WakingServices are the Services that mini-hpa/wake names, by name; none if it names none, or cannot be read.
+func (w *Workload) WakingServices() []string {
+	var p draft
+	_ = setWake(&p, w.Annotations[WakeKey]) // who reviews the workload says what is wrong with it
+	return p.wakes.Services
+}
+
+// Selects says whether the Service sends requests to the workload's pods by itself, as far as their labels are known.
+func Selects(service *corev1.Service, w *Workload) bool {
+	for key, value := range service.Spec.Selector {
+		if !w.hasPodLabel(key, value) {
+			return false
+		}
+	}
+	return len(service.Spec.Selector) > 0
 }
 
 func (c *wakeCheck) wrong(rule, format string, args ...any) {

@@ -302,7 +302,8 @@ func TestADefinitionIsFollowed(t *testing.T) {
 				check(t, s.what+": pods", names(c.set.Pods(w)), []string{"p"})
 			}
 		}
-		if beside := c.set.Beside("shop"); len(beside) != 2 || beside[0].Name != "web" || beside[1].Name != "ice" || len(c.set.Beside("other")) > 0 {
+		every := func(*annotations.Workload) bool { return true }
+		if beside := c.set.Beside("shop", every); len(beside) != 2 || beside[0].Name != "web" || beside[1].Name != "ice" || len(c.set.Beside("other", every)) > 0 {
 			t.Errorf("beside each other: %v", beside)
 		}
 		if builtin, served := c.kinds.Of(deploymentKind); !served || builtin.Resource != "deployments" {

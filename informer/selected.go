@@ -35,17 +35,17 @@ func (s *Set) Gone(key annotations.Key) bool {
 	return c != nil && isDone(c.handled.Done()) && s.kept(key) == nil
 }
 
-// Beside returns the workloads of a namespace that are scaled, in order of their kinds and names. They are shared and must not be changed.
-func (s *Set) Beside(namespace string) []*annotations.Workload {
+// Beside returns the wanted ones of the workloads of a namespace that are scaled, in order of their kinds and names. They are shared and must not be changed.
+func (s *Set) Beside(namespace string, wanted func(*annotations.Workload) bool) []*annotations.Workload {
 	var all []*annotations.Workload
 	for _, c := range s.caches() {
 		for _, k := range indexed[*kept](c.informer.GetIndexer(), bySelection, selectedIn(namespace)) {
-			if !s.isInner(k) {
+			if wanted(k.selected) && !s.isInner(k) {
 				all = append(all, k.selected)
 			}
 		}
 	}
-	slices.SortFunc(all, func(a, b *annotations.Workload) int { // thousands are sorted for each of them
+	slices.SortFunc(all, func(a, b *annotations.Workload) int {
 		if a.Kind != b.Kind {
 			return cmp.Or(strings.Compare(a.Kind.Kind, b.Kind.Kind), strings.Compare(a.Kind.Group, b.Kind.Group))
 		}

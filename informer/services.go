@@ -52,10 +52,11 @@ type Services struct {
 	ofServices, ofSlices, ofPods *awaited
 }
 
-// Indexes of EndpointSlices: those of a Service, and those that are mini-hpa's.
+// Indexes of EndpointSlices: those of a Service, and those that are mini-hpa's. Of Services: those whose selector has a label, of which it is the last one.
 const (
-	byService = "service"
-	byManager = "manager"
+	byService  = "service"
+	byManager  = "manager"
+	bySelector = "selector"
 )
 
 // readyKept is how many ready endpoints of a slice are kept that is not mini-hpa's: it matters that there are any, and for how long one of them has been there.
@@ -76,7 +77,7 @@ func NewServices(c ServicesConfig) (*Services, error) {
 	endpoints := watching.New("endpointslices", c.Client.DiscoveryV1().EndpointSlices(c.Namespace), c.Watches, c.OnError)
 	pods := watching.New("activators", chosen{c.Client, c.ActivatorNamespace, c.Activators.String()}, c.Watches, c.OnError)
 	s := &Services{config: c,
-		services: services.Informer(c.Client, &corev1.Service{}, cache.Indexers{byNamespace: cache.MetaNamespaceIndexFunc}, slimService),
+		services: services.Informer(c.Client, &corev1.Service{}, cache.Indexers{bySelector: selectorOf}, slimService),
 		slices:   endpoints.Informer(c.Client, &discoveryv1.EndpointSlice{}, cache.Indexers{byService: serviceOf, byManager: managerOf}, slimSlice),
 		pods:     pods.Informer(c.Client, &corev1.Pod{}, cache.Indexers{}, slimActivator),
 	}
@@ -196,9 +197,25 @@ func (s *Services) Service(name types.NamespacedName) *corev1.Service {
 	return named[*corev1.Service](s.services.GetStore(), cache.NamespacedNameAsObjectName(name))
 }
 
-// Services returns those of a namespace, by name.
-func (s *Services) Services(namespace string) []*corev1.Service {
-	return sorted(indexed[*corev1.Service](s.services.GetIndexer(), byNamespace, namespace))
+// Serving returns, of the Services of a workload's namespace, those of these names or, without names, those that select its pods, sorted by name. A namespace may have
+// thousands: those are looked at whose selectors have a label of the pods as their last one.
+func (s *Services) Serving(w *annotations.Workload, names []string) (found []*corev1.Service) {
+	for _, name := range names {
+		if service := s.Service(types.NamespacedName{Namespace: w.Namespace, Name: name}); service != nil {
+			found = append(found, service)
+		}
+	}
+	if len(names) > 0 {
+		return sorted(found)
+	}
+	for key, value := range w.PodLabels() {
+		for _, service := range indexed[*corev1.Service](s.services.GetIndexer(), bySelector, labelled(w.Namespace, key, value)) {
+			if annotations.Selects(service, w) {
+				found = append(found, service)
+			}
+		}
+	}
+	return sorted(found)
 }
 
 // Slices returns the EndpointSlices of a Service, whoever manages them, by name. Of those that are not mini-hpa's only ready endpoints are kept, and of
@@ -235,6 +252,20 @@ func sorted[T metav1.Object](all []T) []T {
 	})
 	return all
 }
+
+// selectorOf is the last label of a Service's selector, by its key: Helm's app.kubernetes.io/instance, which whole releases have in common, comes before
+// app.kubernetes.io/name.
+func selectorOf(obj any) (last []string, _ error) {
+	service := typed[*corev1.Service](obj)
+	for key, value := range service.Spec.Selector {
+		if is := labelled(service.Namespace, key, value); last == nil || is > last[0] {
+			last = []string{is}
+		}
+	}
+	return last, nil
+}
+
+func labelled(namespace, key, value string) string { return namespace + "/" + key + "=" + value }
 
 func serviceOf(obj any) ([]string, error) {
 	slice := typed[*discoveryv1.EndpointSlice](obj)

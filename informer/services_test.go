@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -92,7 +93,7 @@ func TestServices(t *testing.T) {
 		if own := s.OwnSlices(); len(own) != 1 || len(own[0].Endpoints) != 1 || own[0].Annotations["mini-hpa/serves"] != "{}" {
 			t.Errorf("own slices %+v", own)
 		}
-		if got := s.Services("shop"); len(got) != 1 || got[0].Spec.Ports[0].Name != "http" || got[0].Labels != nil || s.Service(web) != got[0] || len(s.Services("other")) > 0 {
+		if got := s.Serving(&annotations.Workload{Key: annotations.DeploymentKey("shop", "web")}, []string{"web"}); len(got) != 1 || got[0].Spec.Ports[0].Name != "http" || got[0].Labels != nil || s.Service(web) != got[0] || len(s.Serving(&annotations.Workload{Key: annotations.DeploymentKey("other", "web")}, []string{"web"})) > 0 {
 			t.Errorf("Services %+v", got)
 		}
 		if pods := s.Activators(); len(pods) != 1 || pods[0].Name != "a1" || pods[0].Spec.Containers[0].Ports[0].ContainerPort != 7 || pods[0].Labels[corev1.LabelTopologyZone] != "a" ||
@@ -157,4 +158,45 @@ func TestSlimServices(t *testing.T) {
 			t.Errorf("%s: %d endpoints are kept", name, len(slice.Endpoints))
 		}
 	}
+}
+
+// TestWhichServicesServe a workload: those that it names, or those whose selectors fit its pods.
+func TestWhichServicesServe(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var all []runtime.Object
+		for name, selector := range map[string]map[string]string{"web": {"app": "web"}, "canary": {"app": "web", "track": "canary"}, "all": {"tier": "front"}, "other": {"app": "other"}, "none": nil} {
+			all = append(all, &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name}, Spec: corev1.ServiceSpec{Selector: selector}},
+				&corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: "elsewhere", Name: name + "-elsewhere"}, Spec: corev1.ServiceSpec{Selector: selector}})
+		}
+		s, err := NewServices(ServicesConfig{Client: fake.NewClientset(all...), ActivatorNamespace: "mini-hpa", Activators: labels.SelectorFromSet(labels.Set{"app": "activator"})})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		defer s.Wait()
+		defer cancel()
+		s.Start(ctx)
+		if err := s.Fill(ctx); err != nil {
+			t.Fatal(err)
+		}
+		for _, tc := range []struct {
+			names []string
+			pods  labels.Set
+			want  string
+		}{
+			{pods: labels.Set{"app": "web", "tier": "front", "pod": "x"}, want: "all web"},
+			{pods: labels.Set{"app": "web", "track": "canary"}, want: "canary web"},
+			{pods: labels.Set{"track": "canary"}},
+			{},
+			{names: []string{"other", "missing", "none", "web-elsewhere"}, pods: labels.Set{"app": "web"}, want: "none other"},
+		} {
+			var got []string
+			for _, service := range s.Serving(&annotations.Workload{Key: annotations.DeploymentKey("shop", "web"), Selector: &metav1.LabelSelector{MatchLabels: tc.pods}}, tc.names) {
+				got = append(got, service.Name)
+			}
+			if strings.Join(got, " ") != tc.want {
+				t.Errorf("names %q, pods %v: %q; want %q", tc.names, tc.pods, got, tc.want)
+			}
+		}
+	})
 }

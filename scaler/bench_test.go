@@ -31,9 +31,11 @@ type resting struct {
 	pods     []*podspec.Pod
 }
 
-func (s *resting) Workload(annotations.Key) *annotations.Workload               { return s.workload }
-func (s *resting) Pods(*annotations.Workload) []*podspec.Pod                    { return s.pods }
-func (s *resting) Surroundings(annotations.Key) (none annotations.Surroundings) { return none }
+func (s *resting) Workload(annotations.Key) *annotations.Workload { return s.workload }
+func (s *resting) Pods(*annotations.Workload) []*podspec.Pod      { return s.pods }
+func (s *resting) Surroundings(_, _ *annotations.Workload) (none annotations.Surroundings) {
+	return none
+}
 
 // List is metrics.Lister's: every pod uses what its target is.
 func (s *resting) List(context.Context) (metrics.Listing, error) {

@@ -42,7 +42,7 @@ func Explain(ctx context.Context, o Observer, key annotations.Key) (Explanation,
 	if !annotations.Selected(w.Annotations) {
 		return Explanation{}, fmt.Errorf("%s has no %s annotation: it is not autoscaled", key.Title(), annotations.Prefix)
 	}
-	v := o.Review(w, o.around(key))
+	v := o.Review(w, o.around(w))
 	e := Explanation{Key: key, Policy: o.counted(v.Policy), Warnings: v.Warnings}
 	if len(v.Problems) > 0 {
 		return e, fmt.Errorf("%s cannot be autoscaled: %w", key.Title(), v.Problems.ToAggregate())

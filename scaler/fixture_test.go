@@ -131,7 +131,9 @@ func (c *cluster) Workload(annotations.Key) *annotations.Workload {
 	return c.workload
 }
 
-func (c *cluster) Surroundings(annotations.Key) annotations.Surroundings { return c.surroundings }
+func (c *cluster) Surroundings(_, _ *annotations.Workload) annotations.Surroundings {
+	return c.surroundings
+}
 
 // app is the only container, in the template and in the pods.
 func app() corev1.Container {

@@ -48,8 +48,8 @@ type Chain interface {
 
 // Surroundings is what else in the cluster bears on whether a workload can be scaled, read from memory.
 type Surroundings interface {
-	// Surroundings returns them for one workload. They are shared: read-only.
-	Surroundings(key annotations.Key) annotations.Surroundings
+	// Surroundings returns them for one workload, in the form that is looked at and, where a change is, the form before. They are shared: read-only.
+	Surroundings(w, before *annotations.Workload) annotations.Surroundings
 }
 
 // Samples is what the resource metrics API said last, read from memory.
@@ -121,8 +121,8 @@ func (o *Observer) moment(p annotations.Policy) (_ annotations.Policy, sleeper b
 }
 
 // around is what else bears on whether a workload can be scaled.
-func (o *Observer) around(key annotations.Key) annotations.Surroundings {
-	s := o.Surroundings.Surroundings(key)
+func (o *Observer) around(w *annotations.Workload) annotations.Surroundings {
+	s := o.Surroundings.Surroundings(w, nil)
 	if sources := o.catalog(); sources != nil {
 		s.Sources = sources
 	}

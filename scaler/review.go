@@ -49,9 +49,9 @@ func (r *reviewed) hasRival() bool {
 // renew makes the same checks as admission, because the workload may have been stored while no webhook answered. What was found before is
 // returned again if nothing has changed.
 func (r *reviewed) renew(o *Observer, equal verdicts, w *annotations.Workload) *annotations.Verdict {
-	surroundings := o.around(w.Key)
+	surroundings := o.around(w)
 	if w.Annotations[annotations.WakeKey] == "" { // what is not looked at need not be remembered
-		surroundings.Services, surroundings.NetworkPolicies, surroundings.Beside = nil, nil, nil
+		surroundings.NetworkPolicies = nil
 	}
 	if !r.of(w, surroundings) || slices.ContainsFunc(r.verdict.Problems, annotations.LacksContainer) {
 		*r = newReviewed(w, surroundings, equal.share(w, o.Review(w, surroundings)))

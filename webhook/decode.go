@@ -60,6 +60,10 @@ func decodeCustom(kind annotations.Kind, raw []byte) (*object, error) {
 	if n := 0.0; utiljson.Unmarshal(at(raw, kind.ReplicasPath), &n) == nil && n == math.Trunc(n) && n > 0 && n <= math.MaxInt32 {
 		o.workload.Replicas = int32(n)
 	}
+	selector := ""
+	if utiljson.Unmarshal(at(raw, kind.SelectorPath), &selector) == nil && selector != "" {
+		o.workload.Selector, _ = metav1.ParseToLabelSelector(selector) // one that cannot be read selects nothing
+	}
 	var t wireTemplate
 	switch err := utiljson.Unmarshal(o.template, &t); {
 	case errors.Is(err, errTooLarge):

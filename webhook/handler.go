@@ -28,8 +28,9 @@ const (
 
 // Surroundings knows, from memory, what else in the cluster bears on whether a workload can be scaled.
 type Surroundings interface {
-	// Surroundings returns the surroundings of one workload. They are shared, so the caller must not change them.
-	Surroundings(key annotations.Key) annotations.Surroundings
+	// Surroundings returns the surroundings of one workload in the form that it is to have and the one that it has; nil if there is none. They are shared, so the
+	// caller must not change them.
+	Surroundings(w, before *annotations.Workload) annotations.Surroundings
 }
 
 // HandlerConfig is what the handler works with. All fields but Class are required.
@@ -82,7 +83,8 @@ func (r *reviewer) review(ctx context.Context, req *admission.Request) (annotati
 	if err != nil || after.isLeftAlone() || !r.checks(after) {
 		return annotations.Verdict{}, err
 	}
-	c := change{after: after}
+	after.workload.Key = keyOf(req)
+	c, earlier := change{after: after}, (*annotations.Workload)(nil)
 	isRolledOut := false
 	if req.Operation == admissionv1.Update {
 		before, err := decode(kind, req.OldObject.Raw)
@@ -93,8 +95,9 @@ func (r *reviewer) review(ctx context.Context, req *admission.Request) (annotati
 			before.disown() // what is wrong with it nobody here has let through
 		}
 		c.before, isRolledOut = before, !after.sameTemplate(before)
+		before.workload.Key, earlier = after.workload.Key, before.workload
 	}
-	c.surroundings = r.Surroundings.Surroundings(keyOf(req))
+	c.surroundings = r.Surroundings.Surroundings(after.workload, earlier)
 	verdict := r.verdict(c)
 	if owner := after.workload.Owner; owner != nil && r.scales(owner) {
 		return verdict.Excuse(annotations.Excuse{Rule: annotations.FoundInner, Because: innerOf(owner, req.Kind.Kind)}), nil
@@ -193,7 +196,7 @@ func (r *reviewer) excuseRollback(ctx context.Context, req *admission.Request, c
 	surroundings := c.surroundings
 	surroundings.Earlier = true
 	for _, pairs := range []map[string]string{earlier.Annotations, c.before.workload.Annotations} {
-		form := &annotations.Workload{Annotations: pairs, Template: earlier.Template}
+		form := &annotations.Workload{Key: c.after.workload.Key, Annotations: pairs, Template: earlier.Template}
 		v = v.ExcuseAsBefore(c.after.workload, form, r.Defaults.Review(form, surroundings), excuse)
 	}
 	return v

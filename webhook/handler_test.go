@@ -28,7 +28,7 @@ import (
 // around always answers with the same surroundings.
 type around annotations.Surroundings
 
-func (a around) Surroundings(annotations.Key) annotations.Surroundings {
+func (a around) Surroundings(_, _ *annotations.Workload) annotations.Surroundings {
 	return annotations.Surroundings(a)
 }
 
@@ -391,14 +391,18 @@ func TestTheMostProblemsCostLittle(t *testing.T) {
 }
 
 // counted are surroundings that count how often they are asked for.
-type counted struct{ asked int }
+type counted struct {
+	asked     int
+	w, before *annotations.Workload
+}
 
-func (c *counted) Surroundings(annotations.Key) annotations.Surroundings {
+func (c *counted) Surroundings(w, before *annotations.Workload) annotations.Surroundings {
 	c.asked++
+	c.w, c.before = w, before
 	return annotations.Surroundings{}
 }
 
-// TestTheSurroundingsAreAskedForOnce, so that the whole verdict is about the same ones.
+// TestTheSurroundingsAreAskedForOnce, so that the whole verdict is about the same ones: those of the workload as it is to be, and as it was.
 func TestTheSurroundingsAreAskedForOnce(t *testing.T) {
 	d, around := newDesk(t, annotations.Surroundings{}), &counted{}
 	d.handler = NewHandler(HandlerConfig{Defaults: annotations.DefaultDefaults(), Kinds: kinds{trains}, Surroundings: around, Revisions: d.revisions, Injections: d.injections, Telemetry: d.telemetry, Log: zap.NewNop()})
@@ -406,5 +410,8 @@ func TestTheSurroundingsAreAskedForOnce(t *testing.T) {
 	d.ask(deployment(good, "1"), deployment(`{"mini-hpa/target-cpu":"50","mini-hpa/max":"10","mini-hpa/container":"proxy"}`, ""))
 	if around.asked != 1 || d.injections.asked != 1 || d.revisions.asked != 1 {
 		t.Errorf("asked %d times for the surroundings, %d for what is injected, %d for revisions", around.asked, d.injections.asked, d.revisions.asked)
+	}
+	if around.w.Annotations["mini-hpa/container"] != "proxy" || around.before.Annotations["mini-hpa/container"] != "" {
+		t.Errorf("asked for the surroundings of %+v, before %+v", around.w, around.before)
 	}
 }

@@ -45,8 +45,8 @@ func (m *town) Update(_ context.Context, s *discoveryv1.EndpointSlice, _ metav1.
 	return s, nil
 }
 
-func (m *town) Services(namespace string) []*corev1.Service {
-	return []*corev1.Service{m.services[namespace]}
+func (m *town) Serving(w *annotations.Workload, _ []string) []*corev1.Service {
+	return []*corev1.Service{m.services[w.Namespace]}
 }
 
 func (m *town) Service(name types.NamespacedName) *corev1.Service { return m.services[name.Namespace] }

@@ -21,8 +21,9 @@ import (
 
 // Cluster is what is known of Services, read from memory. What it returns is shared: read-only.
 type Cluster interface {
-	// Services returns those of a namespace, and Service one by its name, or nil.
-	Services(namespace string) []*corev1.Service
+	// Serving returns, of the Services of a workload's namespace, those of these names or, without names, those that select its pods. Service returns one by its
+	// name, or nil.
+	Serving(w *annotations.Workload, names []string) []*corev1.Service
 	Service(name types.NamespacedName) *corev1.Service
 	// Slices returns the EndpointSlices of a Service, whoever manages them.
 	Slices(service types.NamespacedName) []*discoveryv1.EndpointSlice

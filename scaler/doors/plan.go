@@ -272,26 +272,12 @@ func (k *Keeper) servicesOf(w *annotations.Workload, p annotations.Wake) []*core
 	if !p.Requests {
 		return nil
 	}
-	for _, s := range k.Cluster.Services(w.Namespace) {
-		named := slices.Contains(p.Services, s.Name)
-		if s.DeletionTimestamp == nil && (named || len(p.Services) == 0 && fits(s, w)) {
+	for _, s := range k.Cluster.Serving(w, p.Services) {
+		if s.DeletionTimestamp == nil {
 			all = append(all, s)
 		}
 	}
 	return all
-}
-
-// fits says whether a Service selects the pods of a workload, by their template.
-func fits(s *corev1.Service, w *annotations.Workload) bool {
-	if len(s.Spec.Selector) == 0 || w.Template == nil {
-		return false
-	}
-	for key, value := range s.Spec.Selector {
-		if got, has := w.Template.Labels[key]; !has || got != value {
-			return false
-		}
-	}
-	return true
 }
 
 // hindrance is why a Service cannot have a slice of mini-hpa's; empty if it can.

@@ -202,7 +202,14 @@ func (s *scene) wantClosed(led wake.Led, seconds time.Duration, because string) 
 	}
 }
 
-func (s *scene) Services(string) []*corev1.Service { return s.services }
+func (s *scene) Serving(w *annotations.Workload, names []string) (found []*corev1.Service) {
+	for _, service := range s.services {
+		if slices.Contains(names, service.Name) || len(names) == 0 && annotations.Selects(service, w) {
+			found = append(found, service)
+		}
+	}
+	return found
+}
 
 func (s *scene) Service(name types.NamespacedName) *corev1.Service {
 	for _, service := range s.services {

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"maps"
 	"net"
@@ -361,13 +362,16 @@ func TestRequestsAtTheActivatorItselfAreCounted(t *testing.T) {
 	t.Logf("5 replicas were asked for %s after the first of 100 connections was made, in these steps: %v", grown.at.Sub(asked).Round(time.Millisecond), d.history())
 }
 
+// manyServices are of one namespace. With 1,000 it is docs/wake.md's figure.
+var manyServices = flag.Int("services", 200, "how many Services are led to an activator that ends")
+
 // TestAnActivatorsEndIsToldToManyServices, whose slices lead to the other one soon; how soon is in the log.
 func TestAnActivatorsEndIsToldToManyServices(t *testing.T) {
 	w := isolated(t, samplePeriod)
 	ns := w.namespace(t)
 	w.grantActivator(t, ns)
 	w.setQueue(ns, 0)
-	const services = 200
+	services := *manyServices
 	for i := range services {
 		d := w.workload(t, deployments, ns, fmt.Sprintf("web-%d", i))
 		if _, err := d.objects().Create(t.Context(), d.manifest(0, sleepy(ns, map[string]string{"wake": "requests"})), metav1.CreateOptions{}); err != nil {

@@ -4,11 +4,11 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"fmt"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -38,7 +38,9 @@ type doorkeeper struct {
 
 	mu       sync.Mutex
 	changed  chan struct{} // closed at each change
+	turn     int           // how many there were
 	told     map[string]*serves.State
+	turns    map[string]int // at which one each state was changed last
 	draining bool
 	deaf     bool // listens nowhere
 	asked    int
@@ -64,7 +66,7 @@ func outside(t *testing.T) string {
 // doorkeeper makes one, whose certificate is that of the Secret that the controller keeps.
 func (w *world) doorkeeper(t *testing.T, ns, name string) *doorkeeper {
 	t.Helper()
-	k := &doorkeeper{t: t, w: w, ns: ns, stop: make(chan struct{}), changed: make(chan struct{}), told: map[string]*serves.State{}}
+	k := &doorkeeper{t: t, w: w, ns: ns, stop: make(chan struct{}), changed: make(chan struct{}), told: map[string]*serves.State{}, turns: map[string]int{}}
 	address := outside(t)
 	listener, err := net.Listen("tcp", net.JoinHostPort(address, "0"))
 	if err != nil {
@@ -162,6 +164,7 @@ func (k *doorkeeper) watch() {
 	endpoints := listed.Discovery().V1().EndpointSlices()
 	found := endpoints.Lister()
 	listed.Start(k.stop)
+	read, wasDeaf := map[string]string{}, false
 	for {
 		select {
 		case <-k.stop:
@@ -173,7 +176,13 @@ func (k *doorkeeper) watch() {
 			continue
 		}
 		k.change(func() {
+			anew := k.deaf != wasDeaf
+			wasDeaf = k.deaf
 			for _, slice := range all {
+				if read[slice.Name] == slice.ResourceVersion && !anew {
+					continue
+				}
+				read[slice.Name] = slice.ResourceVersion
 				says, err := serves.Read(slice)
 				if err != nil {
 					continue
@@ -194,19 +203,22 @@ func (k *doorkeeper) watch() {
 func (k *doorkeeper) change(what func()) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	before := k.text()
-	if what(); k.text() != before {
+	before, moved := map[string]serves.State{}, false
+	for key, state := range k.told {
+		before[key] = *state
+	}
+	drained := k.draining
+	what()
+	k.turn++
+	for key, state := range k.told {
+		if was, had := before[key]; !had || !reflect.DeepEqual(was, *state) {
+			k.turns[key], moved = k.turn, true
+		}
+	}
+	if moved || k.draining != drained {
 		close(k.changed)
 		k.changed = make(chan struct{})
 	}
-}
-
-func (k *doorkeeper) text() string {
-	text := fmt.Sprint(k.draining)
-	for _, key := range k.keys() {
-		text += fmt.Sprintf("%s %+v", key, *k.told[key])
-	}
-	return text
 }
 
 func (k *doorkeeper) keys() []string {
@@ -243,22 +255,27 @@ func (k *doorkeeper) counted(service string) *serves.State {
 	return state
 }
 
-// state tells everything, and then everything again at each change.
+// state tells everything, and then what changes, as an activator does.
 func (k *doorkeeper) state(out http.ResponseWriter, r *http.Request) {
 	k.mu.Lock()
 	k.asked++
 	k.peers = append(k.peers, r.TLS.PeerCertificates[0].Subject.CommonName)
 	k.mu.Unlock()
 	out.Header().Set("Content-Type", serves.StateType)
+	told := -1
 	for first := true; ; first = false {
 		k.mu.Lock()
 		changed := k.changed
 		text := serves.AppendLine(nil, serves.Line{Process: &serves.Process{Start: k.pod.Name, Draining: k.draining}})
 		for _, key := range k.keys() {
+			if k.turns[key] <= told {
+				continue
+			}
 			state := *k.told[key]
 			state.RequestSeconds = state.SecondsAt(time.Now())
 			text = serves.AppendLine(text, serves.Line{Port: &state})
 		}
+		told = k.turn
 		k.mu.Unlock()
 		if first {
 			text = serves.AppendLine(text, serves.Line{Synced: true})

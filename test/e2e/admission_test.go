@@ -13,6 +13,7 @@ func TestAdmission(t *testing.T) {
 	t.Run("Serving", a.serving)
 	t.Run("ScaledObjects", a.convertsScaledObjects)
 	t.Run("AnyKind", a.anyKind)
+	t.Run("Services", a.knowsServices)
 	t.Run("Controller", a.controllerAgrees)
 	t.Run("Stopped", a.stopped)
 	t.Run("StandsDown", a.standsDown)

@@ -7,7 +7,9 @@ import (
 	"strings"
 	"testing"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/mini-hpa/mini-hpa/test/controlplane/loadsim"
 	"github.com/mini-hpa/mini-hpa/test/rig"
@@ -173,4 +175,30 @@ func (a *admission) scaled(t *testing.T) map[string]int {
 func (a *admission) audit(t *testing.T) []rig.Record {
 	t.Helper()
 	return slices.DeleteFunc(a.world.audit(t), func(r rig.Record) bool { return r.User.Username != user })
+}
+
+// knowsServices: where there are activators, a workload that requests are to wake is held to the Services that there are: when it is made, and when an autoscaled one
+// is to be woken from now on.
+func (a *admission) knowsServices(t *testing.T) {
+	ns := a.space(t, "services", true)
+	a.grantActivator(t, home)
+	d := a.workload(t, deployments, ns, "web")
+	service := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Name: "web"}, Spec: corev1.ServiceSpec{ClusterIP: corev1.ClusterIPNone, Selector: d.labels(), Ports: []corev1.ServicePort{{Name: "http", Port: 80}}}}
+	if _, err := a.client.CoreV1().Services(ns).Create(t.Context(), service, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	a.listen(t, "controller", "--metrics-resolution", samplePeriod.String(), "--activator", "--activator-namespace", home)
+	woken := d.manifest(1, sleepy(ns, map[string]string{"wake": "requests"}))
+	eventually(t, "a refusal of what a headless Service is to wake", func(ctx context.Context) (bool, string) { // the API server learns of the webhook in a moment
+		said := a.ask(ctx, t, ns, woken)
+		return strings.Contains(said.err, `Service "web" is headless`), said.err
+	})
+	a.setQueue(ns, 300)
+	d.record()
+	d.create(d.manifest(1, sleepy(ns, nil)), 0)
+	d.await(3) // the controller knows it as it is
+	_, err := d.objects().Patch(t.Context(), "web", types.MergePatchType, []byte(`{"metadata":{"annotations":{"mini-hpa/wake":"requests"}}}`), metav1.PatchOptions{DryRun: []string{metav1.DryRunAll}})
+	if err == nil || !strings.Contains(err.Error(), `Service "web" is headless`) {
+		t.Errorf("that requests wake it from now on: %v", err)
+	}
 }

@@ -5,12 +5,15 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/pflag"
 	"go.uber.org/zap"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
 	discoveryclient "k8s.io/client-go/kubernetes/typed/discovery/v1"
@@ -164,14 +167,13 @@ type requestsAround struct {
 	activator *annotations.Activator
 	// services is nil where they are not known.
 	services *informer.Services
-	workload func(key annotations.Key) *annotations.Workload
-	// beside are the workloads of a namespace of which it is known.
-	beside func(namespace string) []*annotations.Workload
+	// beside returns the wanted ones of the workloads of a namespace that are known.
+	beside func(namespace string, wanted func(*annotations.Workload) bool) []*annotations.Workload
 }
 
 // around is what bears on such workloads, of which the set knows.
 func (a *activatorFlags) around(made *activators, set *informer.Set, place string) *requestsAround {
-	r := &requestsAround{activator: &annotations.Activator{Off: made == nil}, workload: set.Workload, beside: set.Beside}
+	r := &requestsAround{activator: &annotations.Activator{Off: made == nil}, beside: set.Beside}
 	if made == nil {
 		return r
 	}
@@ -183,16 +185,30 @@ func (a *activatorFlags) around(made *activators, set *informer.Set, place strin
 	return r
 }
 
-// add adds it, unless the workload is there and requests do not wake it.
-func (r *requestsAround) add(key annotations.Key, s *annotations.Surroundings) {
+// add adds it where requests wake one of the forms of a workload. Of the Services of its namespace these are the ones that such a form names or that select its pods, and
+// of the other workloads those whose pods these Services select, too: a namespace may have thousands of both, and what is kept of each would grow with them.
+func (r *requestsAround) add(forms []*annotations.Workload, s *annotations.Surroundings) {
 	if r == nil {
 		return
 	}
-	if w := r.workload(key); w != nil && w.Annotations[annotations.WakeKey] == "" {
+	known := r.services != nil && r.services.Err() == nil
+	for _, w := range forms {
+		if w.Annotations[annotations.WakeKey] == "" {
+			continue
+		}
+		if s.Activator = r.activator; known {
+			s.Services = append(s.Services, r.services.Serving(w, w.WakingServices())...)
+		}
+	}
+	if s.Activator == nil || !known {
 		return
 	}
-	s.Activator = r.activator
-	if r.services != nil && r.services.Err() == nil {
-		s.Services, s.Beside = r.services.Services(key.Namespace), r.beside(key.Namespace)
+	if s.Services == nil {
+		s.Services = []*corev1.Service{} // it is known that there are none
 	}
+	slices.SortFunc(s.Services, func(a, b *corev1.Service) int { return strings.Compare(a.Name, b.Name) })
+	s.Services = slices.CompactFunc(s.Services, func(a, b *corev1.Service) bool { return a.Name == b.Name })
+	s.Beside = r.beside(forms[0].Namespace, func(other *annotations.Workload) bool {
+		return slices.ContainsFunc(s.Services, func(service *corev1.Service) bool { return annotations.Selects(service, other) })
+	})
 }

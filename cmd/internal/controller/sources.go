@@ -78,10 +78,14 @@ type surroundings struct {
 	requests *requestsAround
 }
 
-// Surroundings returns them for one workload. They are shared: read-only.
-func (s surroundings) Surroundings(key annotations.Key) annotations.Surroundings {
-	all := s.Neighbors.Surroundings(key)
+// Surroundings returns them for one workload, in the form that is looked at and, if there is one, the form before. They are shared: read-only.
+func (s surroundings) Surroundings(w, before *annotations.Workload) annotations.Surroundings {
+	all := s.Neighbors.Surroundings(w.Key)
 	all.Sources = s.sources.Catalog()
-	s.requests.add(key, &all)
+	forms := []*annotations.Workload{w}
+	if before != nil {
+		forms = append(forms, before)
+	}
+	s.requests.add(forms, &all)
 	return all
 }

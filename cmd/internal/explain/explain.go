@@ -407,6 +407,6 @@ func (e *task) scalable(w *annotations.Workload, s annotations.Surroundings) err
 type surroundings annotations.Surroundings
 
 // Surroundings is scaler.Surroundings'.
-func (s surroundings) Surroundings(annotations.Key) annotations.Surroundings {
+func (s surroundings) Surroundings(_, _ *annotations.Workload) annotations.Surroundings {
 	return annotations.Surroundings(s)
 }

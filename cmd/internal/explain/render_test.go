@@ -165,7 +165,7 @@ func app() corev1.Container {
 }
 
 // Surroundings is scaler.Surroundings'.
-func (s *scene) Surroundings(annotations.Key) annotations.Surroundings {
+func (s *scene) Surroundings(_, _ *annotations.Workload) annotations.Surroundings {
 	return annotations.Surroundings{}
 }
 

@@ -150,8 +150,8 @@ func (o *outside) meet(ctx context.Context, api cluster.Clients, namespace strin
 }
 
 // Surroundings is scaler.Surroundings'.
-func (o *outside) Surroundings(key annotations.Key) annotations.Surroundings {
-	return o.around[key.Namespace].Of(&annotations.Workload{Key: key})
+func (o *outside) Surroundings(w, _ *annotations.Workload) annotations.Surroundings {
+	return o.around[w.Namespace].Of(w)
 }
 
 func (o *outside) status(ctx context.Context, observer scaler.Observer, set *informer.Set, w *annotations.Workload) (scaler.Status, error) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/netip"
@@ -45,12 +46,14 @@ func newBench(t *testing.T, change func(*serves.Slice), prepare ...func(*Server)
 	b := &bench{t: t, slice: serves.Slice{
 		Namespace: "shop", Service: "web", Family: discoveryv1.AddressTypeIPv4, Face: serves.Active,
 		Serves: serves.Serves{Kind: "Deployment", Group: "apps", Name: "web", Protocol: map[string]serves.Protocol{"http": serves.HTTP1}, Hold: metav1.Duration{Duration: patience}},
-		Ports:  []serves.Port{{Name: "http", Pair: freePair(t)}, {Name: "tcp", Pair: freePair(t)}},
 	}}
+	pairs := freePairs(t, 2)
+	b.slice.Ports = []serves.Port{{Name: "http", Pair: pairs[0]}, {Name: "tcp", Pair: pairs[1]}}
 	if change != nil {
 		change(&b.slice)
 	}
 	b.server = New(Config{Address: "127.0.0.1", Start: "1", Propagation: 10 * time.Millisecond, Drain: patience, Log: zaptest.NewLogger(t)})
+	b.server.web.server.ReadHeaderTimeout = patience // the 10 s of a real one may pass while the machine stands still
 	for _, do := range prepare {
 		do(b.server)
 	}
@@ -70,23 +73,21 @@ func newBench(t *testing.T, change func(*serves.Slice), prepare ...func(*Server)
 	return b
 }
 
-// freePair finds two ports that nobody listens on.
-func freePair(t *testing.T) int32 {
+// freePairs finds pairs of ports that nobody listens on, below those that systems give to whoever asks for any: the latter would be somebody else's before the
+// doors are open.
+func freePairs(t *testing.T, n int) (pairs []int32) {
 	t.Helper()
-	for range 1000 {
-		some, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		pair := serves.PairOf(int32(some.Addr().(*net.TCPAddr).Port))
-		some.Close()
-		if opened, err := open(t.Context(), "127.0.0.1", pair); err == nil {
-			opened.close()
-			return pair
+	for tries := 0; len(pairs) < n; tries++ {
+		pair := serves.PairOf(10000 + rand.Int32N(10000))
+		opened, err := open(t.Context(), "127.0.0.1", pair)
+		if err == nil {
+			defer opened.close() // all are held until the last one is chosen
+			pairs = append(pairs, pair)
+		} else if tries > 1000 {
+			t.Fatal("there are no two ports side by side")
 		}
 	}
-	t.Fatal("there are no two ports side by side")
-	return 0
+	return pairs
 }
 
 // at is the address of a port's active door.

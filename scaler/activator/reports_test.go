@@ -15,7 +15,7 @@ import (
 func TestReports(t *testing.T) {
 	b := newBench(t, nil)
 	reports := httptest.NewUnstartedServer(b.server.Reports())
-	reports.Config.ReadTimeout = 100 * time.Millisecond // which is over before the first sign of life
+	reports.Config.ReadTimeout = serves.Heartbeat - time.Second // which is over before the first sign of life
 	reports.Start()
 	t.Cleanup(reports.Close)
 	ctx, cancel := context.WithTimeout(t.Context(), patience)

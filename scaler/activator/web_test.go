@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -12,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -417,10 +419,17 @@ func TestHeadersThatDoNotCome(t *testing.T) {
 		c := b.dial("http")
 		send(t, c, sent)
 		rest, err := io.ReadAll(c)
-		if err != nil || len(rest) > 0 && !strings.Contains(string(rest), "408") {
+		if err != nil && !errors.Is(err, syscall.ECONNRESET) || len(rest) > 0 && !strings.Contains(string(rest), "408") { // the time may be over before the part was sent
 			t.Errorf("%s: %q %v", name, rest, err)
 		}
 	}
+	if s := b.state("http"); s.Total != 0 {
+		t.Errorf("%+v", s)
+	}
+}
+
+func TestHeadersThatAreTooLarge(t *testing.T) {
+	b := newBench(t, nil)
 	c := b.dial("http")
 	send(t, c, "GET / HTTP/1.1\r\nHost: a\r\nX: "+strings.Repeat("x", 32<<10))
 	if r := answer(t, bufio.NewReader(c), http.MethodGet); r.status != http.StatusRequestHeaderFieldsTooLarge {
@@ -457,9 +466,15 @@ func TestHTTP2OnAPortOfHTTP1(t *testing.T) {
 	asking.Wait()
 }
 
-// TestAllRequestsOfABurstAreAnswered once, while pods come and go.
+// TestAllRequestsOfABurstAreAnswered once, while pods come and go. How many there are at a time is bounded for as long as they last only where all come this way.
 func TestAllRequestsOfABurstAreAnswered(t *testing.T) {
-	b := newBench(t, func(s *serves.Slice) { s.Serves.PerPod = 5 })
+	for name, path := range map[string]serves.Path{"on the way to a pod that wakes": serves.PathAsleep, "always": serves.PathAlways} {
+		t.Run(name, func(t *testing.T) { burst(t, path) })
+	}
+}
+
+func burst(t *testing.T, path serves.Path) {
+	b := newBench(t, func(s *serves.Slice) { s.Serves.PerPod, s.Serves.Path = 5, path })
 	var served atomic.Int64
 	var most, now atomic.Int64
 	pod := podOf(t, "127.0.0.2", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -491,7 +506,7 @@ func TestAllRequestsOfABurstAreAnswered(t *testing.T) {
 	b.ready()
 	b.ready(pod)
 	asking.Wait()
-	if served.Load() != clients || most.Load() > 5 {
+	if served.Load() != clients || path == serves.PathAlways && most.Load() > 5 {
 		t.Errorf("%d were served, %d at a time", served.Load(), most.Load())
 	}
 	if s := b.until("http", "over", func(s serves.State) bool { return s.InFlight == 0 }); s.Held != 0 || s.Waits.Total() != clients {
@@ -511,7 +526,8 @@ func TestAHoldThatEndsWithTheConnection(t *testing.T) {
 			}
 		}
 	})
-	b.ready(podOf(t, "127.0.0.2", echo()))
+	never := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }) // an answer could come before the end is seen
+	b.ready(podOf(t, "127.0.0.2", never))
 	for i, method := range []string{http.MethodGet, http.MethodPost, http.MethodPost} { // another GET could use the connection of the first
 		c := b.dial("http")
 		send(t, c, method+" / HTTP/1.1", "Host: a", "Content-Length: 0", "", "")

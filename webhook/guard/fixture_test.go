@@ -3,6 +3,7 @@ package guard
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -87,16 +88,18 @@ type instance struct {
 	ended   chan struct{}
 }
 
-// prepared is an instance that does not serve yet.
+// prepared is an instance that does not serve yet. What it is asked may take as long as the machine needs, unless a test says otherwise.
 func prepared(t *testing.T, c Config) *instance {
 	t.Helper()
 	i := &instance{ended: make(chan struct{})}
 	c.Address, c.Paths, c.OnRefused = "127.0.0.1:0", []string{testPath}, i.refused.add
 	c.GetCertificate, i.trust = identity(t)
+	c.longest = cmp.Or(c.longest, enough)
 	var err error
 	if i.Server, err = Listen(c); err != nil {
 		t.Fatal(err)
 	}
+	i.http.WriteTimeout = 2 * c.longest // as maxExchange is to maxTime
 	return i
 }
 

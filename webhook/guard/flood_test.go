@@ -219,7 +219,7 @@ func TestFlood(t *testing.T) {
 	if testing.Short() {
 		scale, requests = 10, 50
 	}
-	s := started(t, Config{Handler: allowing(t)})
+	s := started(t, Config{Handler: allowing(t), longest: maxTime})
 	body := review(t, maxBody-mebibyte/8)
 	crews := map[string]*crew{
 		"large":   {members: 500 / scale, rounds: 12, attack: s.attacker(large(body))},

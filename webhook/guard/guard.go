@@ -39,6 +39,7 @@ const (
 type guard struct {
 	paths        []string
 	next         http.Handler
+	longest      time.Duration
 	small, large lane
 	refused      func(reason string)
 	log          *zap.Logger
@@ -86,7 +87,7 @@ func (g *guard) check(r *http.Request) *refusal {
 
 // answer receives the body, waits for its turn and has the request answered.
 func (g *guard) answer(w http.ResponseWriter, r *http.Request) *refusal {
-	ctx, cancel := context.WithTimeout(r.Context(), timeLimit(r))
+	ctx, cancel := context.WithTimeout(r.Context(), g.timeLimit(r))
 	defer cancel()
 	lane := g.small
 	if r.ContentLength > smallBody {
@@ -113,13 +114,13 @@ func (g *guard) answer(w http.ResponseWriter, r *http.Request) *refusal {
 }
 
 // timeLimit is how long the API server waits for the answer (the webhook's timeoutSeconds, sent as "?timeout=10s"), but at most
-// maxTime.
-func timeLimit(r *http.Request) time.Duration {
+// longest.
+func (g *guard) timeLimit(r *http.Request) time.Duration {
 	asked, err := time.ParseDuration(r.URL.Query().Get("timeout"))
 	if err != nil || asked <= 0 {
-		return maxTime
+		return g.longest
 	}
-	return min(asked, maxTime)
+	return min(asked, g.longest)
 }
 
 // incomingBody is a body that is being received.

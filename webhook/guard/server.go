@@ -12,6 +12,7 @@
 package guard
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -63,6 +64,8 @@ type Config struct {
 	// fails or is closed because there are too many. The reason is one of some fifteen words. It is called from several
 	// goroutines and must return quickly.
 	OnRefused func(reason string)
+	// longest is how long a request may take from its header to its answer. 0, as it is except in tests, stands for maxTime.
+	longest time.Duration
 }
 
 // Server is the HTTPS server of an admission webhook: TLS 1.3 and HTTP/1.1, which API servers speak to webhooks. It bounds the
@@ -117,7 +120,7 @@ func newHTTPServer(c *Config, h http.Handler) *http.Server {
 // newGuard fills in the usual bounds.
 func newGuard(c *Config) *guard {
 	return &guard{
-		paths: c.Paths, next: c.Handler, refused: c.OnRefused, log: c.Log,
+		paths: c.Paths, next: c.Handler, longest: cmp.Or(c.longest, maxTime), refused: c.OnRefused, log: c.Log,
 		small: newLane(smallMemory, smallAnswers, oldest),
 		large: newLane(largeMemory, largeAnswers, youngest),
 	}

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -30,10 +31,13 @@ func TestControllerScalesUntilToldToEnd(t *testing.T) {
 			t.Errorf("%s: %d %s", path, status, body)
 		}
 	}
-	_, exposed := clitest.Get(t, "http://"+r.Logged("listening", "flag", "metrics-bind-address")["address"].(string)+"/metrics")
+	metrics, looked, exposed := "http://"+r.Logged("listening", "flag", "metrics-bind-address")["address"].(string)+"/metrics", `mini_hpa_reconciliations_total{action="scale_up",error="none"} 1`, ""
+	for end := time.Now().Add(30 * time.Second); !strings.Contains(exposed, looked) && time.Now().Before(end); { // a look is counted when it is over, which is later than what it writes
+		_, exposed = clitest.Get(t, metrics)
+	}
 	for _, want := range []string{
 		`mini_hpa_build_info{commit=`,
-		`mini_hpa_reconciliations_total{action="scale_up",error="none"} 1`,
+		looked,
 		`mini_hpa_desired_replicas{hpa_name="web",kind="Deployment",namespace="default"} 6`,
 		`mini_hpa_metrics_age_seconds `,
 		`mini_hpa_metrics_lists_total `,

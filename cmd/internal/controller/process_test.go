@@ -347,46 +347,51 @@ func sampleAt(at time.Time) sample.Pod {
 }
 
 func TestAgeOfSamples(t *testing.T) {
-	newest := time.Now().Add(-7 * time.Second)
 	tests := map[string]struct {
-		newest  time.Time
+		age     time.Duration // of the newest; 0 if there is none
 		pods    int
 		leading bool
 		want    []float64
 	}{
-		"leading":             {newest: newest, pods: 3, leading: true, want: []float64{7}},
-		"nothing runs now":    {newest: newest, leading: true},
-		"standing by":         {newest: newest, pods: 3},
+		"leading":             {age: 7 * time.Second, pods: 3, leading: true, want: []float64{7}},
+		"nothing runs now":    {age: 7 * time.Second, leading: true},
+		"standing by":         {age: 7 * time.Second, pods: 3},
 		"no sample as yet":    {leading: true},
 		"standing by, no age": {},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			tel := newTelemetry(cli.Build{Version: "v0", Commit: "c", GoVersion: "go1"})
-			tel.leading.Store(test.leading)
-			tel.watch(fixed{Newest: test.newest, Pods: test.pods, Lists: 5, Failures: 2})
-			families, err := tel.registry.Gather()
-			if err != nil {
-				t.Fatal(err)
-			}
-			var ages []float64
-			for _, f := range families {
-				switch value := f.GetMetric()[0]; f.GetName() {
-				case "mini_hpa_metrics_age_seconds":
-					ages = append(ages, float64(int(value.GetGauge().GetValue())))
-				case "mini_hpa_metrics_lists_total":
-					if got := value.GetCounter().GetValue(); got != 5 {
-						t.Errorf("%v lists", got)
-					}
-				case "mini_hpa_metrics_list_failures_total":
-					if got := value.GetCounter().GetValue(); got != 2 {
-						t.Errorf("%v failures", got)
+			synctest.Test(t, func(t *testing.T) {
+				var newest time.Time
+				if test.age > 0 {
+					newest = time.Now().Add(-test.age)
+				}
+				tel := newTelemetry(cli.Build{Version: "v0", Commit: "c", GoVersion: "go1"})
+				tel.leading.Store(test.leading)
+				tel.watch(fixed{Newest: newest, Pods: test.pods, Lists: 5, Failures: 2})
+				families, err := tel.registry.Gather()
+				if err != nil {
+					t.Fatal(err)
+				}
+				var ages []float64
+				for _, f := range families {
+					switch value := f.GetMetric()[0]; f.GetName() {
+					case "mini_hpa_metrics_age_seconds":
+						ages = append(ages, value.GetGauge().GetValue())
+					case "mini_hpa_metrics_lists_total":
+						if got := value.GetCounter().GetValue(); got != 5 {
+							t.Errorf("%v lists", got)
+						}
+					case "mini_hpa_metrics_list_failures_total":
+						if got := value.GetCounter().GetValue(); got != 2 {
+							t.Errorf("%v failures", got)
+						}
 					}
 				}
-			}
-			if diff := cmp.Diff(test.want, ages); diff != "" {
-				t.Errorf("ages (-want +got):\n%s", diff)
-			}
+				if diff := cmp.Diff(test.want, ages); diff != "" {
+					t.Errorf("ages (-want +got):\n%s", diff)
+				}
+			})
 		})
 	}
 }

@@ -121,7 +121,7 @@ func TestTheWebhookAnswers(t *testing.T) {
 // TestTheWebhookEndsWithoutDroppingARequest: first it is no longer ready, then it still answers for a while.
 func TestTheWebhookEndsWithoutDroppingARequest(t *testing.T) {
 	server := clitest.NewAPIServer(t, nil)
-	r, a := startWebhook(t, "webhook", "--kubeconfig", server.Kubeconfig(), "--shutdown-delay-duration=3s")
+	r, a := startWebhook(t, "webhook", "--kubeconfig", server.Kubeconfig(), "--shutdown-delay-duration=10s")
 	probes := "http://" + r.Logged("listening", "flag", "health-probe-bind-address")["address"].(string)
 	r.Logged("caches filled", "", "")
 	if status, body := clitest.Get(t, probes+"/readyz?verbose"); status != http.StatusOK || !strings.Contains(body, "[+]webhook-certificate ok") {

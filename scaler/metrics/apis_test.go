@@ -105,8 +105,9 @@ func newAdapter() *adapter {
 }
 
 // readersOf are Readers of the adapter, by way of real clients.
-func readersOf(t *testing.T, a *adapter, timeout time.Duration) *Readers {
+func readersOf(t *testing.T, a *adapter) *Readers {
 	t.Helper()
+	const timeout = time.Minute // long enough for any machine
 	server := httptest.NewServer(a)
 	t.Cleanup(server.Close)
 	config := &rest.Config{Host: server.URL}
@@ -174,7 +175,7 @@ func TestSourcesAskTheAPIs(t *testing.T) {
 			}
 			a.set(story.request, story.body)
 			story.q.Namespace = "shop"
-			answer, err := readersOf(t, a, 10*s).Fetch(t.Context(), story.q)
+			answer, err := readersOf(t, a).Fetch(t.Context(), story.q)
 			got := ""
 			switch {
 			case err != nil:
@@ -195,7 +196,7 @@ func TestSourcesAskTheAPIs(t *testing.T) {
 func TestAMissingAPICostsOneRequest(t *testing.T) {
 	a := newAdapter()
 	delete(a.answers, "/apis/custom.metrics.k8s.io")
-	r := readersOf(t, a, 10*s)
+	r := readersOf(t, a)
 	for n := range 20 {
 		q := hits
 		q.Metric = fmt.Sprint("m", n)
@@ -213,7 +214,7 @@ func TestAMissingAPICostsOneRequest(t *testing.T) {
 // TestAnUnknownKindIsLookedUpOnce: the first miss may be due to an old answer of discovery, the following ones are not.
 func TestAnUnknownKindIsLookedUpOnce(t *testing.T) {
 	a := newAdapter()
-	r := readersOf(t, a, 10*s)
+	r := readersOf(t, a)
 	q := Question{Source: "custom", Type: autoscalingv2.ObjectMetricSourceType, Namespace: "shop", Metric: "hits",
 		Object: autoscalingv2.CrossVersionObjectReference{Kind: "Lorry", APIVersion: "example.com/v1", Name: "x"}}
 	for range 20 {

@@ -32,8 +32,8 @@ func inNoTime(t *testing.T, what string, read func()) {
 	}()
 	select {
 	case <-done:
-	case <-time.After(5 * time.Second):
-		t.Fatalf("%.40s takes more than 5 s", what)
+	case <-time.After(time.Minute):
+		t.Fatalf("%.40s takes more than a minute", what)
 	}
 }
 
@@ -86,7 +86,7 @@ func TestNoQuantityOfAnAdapterTakesTime(t *testing.T) {
 		for _, version := range []string{"v1beta1", "v1beta2"} {
 			a := newAdapter()
 			a.set("/apis/custom.metrics.k8s.io", fmt.Sprintf(customGroup, version))
-			r := readersOf(t, a, 10*s)
+			r := readersOf(t, a)
 			for said, want := range oddQuantities {
 				if said == "null" {
 					want = "" // an adapter that says nothing has not said that there is nothing to do
@@ -127,7 +127,7 @@ func TestAValueThatIsMissingIsNotZero(t *testing.T) {
 		a := newAdapter()
 		a.set(externalV1+"backlog", `{"items":[`+item+`]}`)
 		a.set(customV2+"metrics/backlog", `{"items":[`+item+`]}`)
-		r := readersOf(t, a, 10*s)
+		r := readersOf(t, a)
 		for _, q := range []Question{
 			{Source: "external", Type: autoscalingv2.ExternalMetricSourceType},
 			{Source: "custom", Type: autoscalingv2.ObjectMetricSourceType, Object: autoscalingv2.CrossVersionObjectReference{Kind: "Namespace", APIVersion: "v1"}},
@@ -145,7 +145,7 @@ func TestNoValueThatCanBeReadIsAnError(t *testing.T) {
 	a := newAdapter()
 	a.set(customV2+"pods/*/hits", values("v1beta2", "web-a", "seven"))
 	q := Question{Source: "custom", Type: autoscalingv2.PodsMetricSourceType, Namespace: "shop", Metric: "hits"}
-	if _, err := readersOf(t, a, 10*s).Fetch(t.Context(), q); err == nil || !strings.Contains(err.Error(), `value 1 of 1 cannot be read: quantity \"seven\"`) {
+	if _, err := readersOf(t, a).Fetch(t.Context(), q); err == nil || !strings.Contains(err.Error(), `value 1 of 1 cannot be read: quantity \"seven\"`) {
 		t.Errorf("error %v", err)
 	}
 }
@@ -162,7 +162,7 @@ func TestBothVersionsSayTheSame(t *testing.T) {
 		a.set("/apis/custom.metrics.k8s.io", fmt.Sprintf(customGroup, version))
 		a.set(strings.Replace(customV1, "v1beta1", version, 1)+"pods/*/hits",
 			`{"kind":"MetricValueList","items":[{"describedObject":{"kind":"Pod","name":"a"},"timestamp":"2026-03-01T12:00:00Z","value":"7",`+item+`}]}`)
-		answer, err := readersOf(t, a, 10*s).Fetch(t.Context(), q)
+		answer, err := readersOf(t, a).Fetch(t.Context(), q)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -56,7 +56,7 @@ func TestALookUpThatFailsIsSharedAndRemembered(t *testing.T) {
 
 // TestRequestsEndWithTheQuestion, whatever deadline the clients have.
 func TestRequestsEndWithTheQuestion(t *testing.T) {
-	ended := make(chan struct{})
+	came, ended := make(chan struct{}), make(chan struct{})
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/apis/custom.metrics.k8s.io":
@@ -66,6 +66,7 @@ func TestRequestsEndWithTheQuestion(t *testing.T) {
 			w.Header().Set("Content-Type", "application/json")
 			fmt.Fprint(w, externalGroup)
 		default:
+			came <- struct{}{}
 			<-r.Context().Done()
 			ended <- struct{}{}
 		}
@@ -76,11 +77,14 @@ func TestRequestsEndWithTheQuestion(t *testing.T) {
 		t.Fatal(err)
 	}
 	for q, source := range map[Question]Source{backlog: external, hits: custom} {
-		ctx, cancel := context.WithTimeout(t.Context(), 300*ms)
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() {
+			<-came
+			cancel()
+		}()
 		if _, err := source.Ask(ctx, q); err == nil {
 			t.Errorf("an answer to %v from a server that gives none", q)
 		}
-		cancel()
 		<-ended
 	}
 }

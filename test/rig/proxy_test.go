@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httptrace"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -54,16 +55,16 @@ func newBench(t *testing.T) *bench {
 		t.Fatal(err)
 	}
 	t.Cleanup(b.proxy.Close)
-	b.client, b.url = b.newClient(), b.proxy.server.URL
+	b.client, b.url = b.newClient(patience), b.proxy.server.URL
 	return b
 }
 
-// newClient makes a client that notices within a second that pings are not answered.
-func (b *bench) newClient() *http.Client {
+// newClient makes a client that gives up a connection over which pings are not answered for so long.
+func (b *bench) newClient(unanswered time.Duration) *http.Client {
 	roots := x509.NewCertPool()
 	roots.AddCert(b.proxy.server.Certificate())
 	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, ForceAttemptHTTP2: true,
-		HTTP2: &http.HTTP2Config{SendPingTimeout: 100 * time.Millisecond, PingTimeout: time.Second}}
+		HTTP2: &http.HTTP2Config{SendPingTimeout: 100 * time.Millisecond, PingTimeout: unanswered}}
 	b.t.Cleanup(transport.CloseIdleConnections)
 	return &http.Client{Transport: transport}
 }
@@ -176,14 +177,18 @@ func TestHold(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	lift := b.proxy.Break(On("", ""), Fault{Hold: true})
-	impatient, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
-	defer cancel()
-	b.want(b.ask(impatient, http.MethodGet, all), "error: ", "deadline exceeded")
 	answer := make(chan string, 1)
-	go func() { answer <- b.ask(t.Context(), http.MethodGet, all) }()
-	for len(b.proxy.Seen(On("", ""))) < 2 {
-		<-time.After(time.Millisecond)
+	ask := func(ctx context.Context, seen int) {
+		go func() { answer <- b.ask(ctx, http.MethodGet, all) }()
+		for len(b.proxy.Seen(On("", ""))) < seen {
+			<-time.After(time.Millisecond)
+		}
 	}
+	impatient, cancel := context.WithCancel(t.Context())
+	ask(impatient, 1)
+	cancel()
+	b.want(b.next(answer), "error: ", "context canceled")
+	ask(t.Context(), 2)
 	if n := b.carried.Load(); n != 0 {
 		t.Errorf("%d requests were carried out", n)
 	}
@@ -237,8 +242,8 @@ func TestLose(t *testing.T) {
 	b.want(b.ask(t.Context(), http.MethodGet, all), "200 OK request 2")
 }
 
-// TestSilence: an open stream is silent while its connection is in order. A stream that is opened afterwards is not silent, and what was
-// held back comes at the end.
+// TestSilence: an open stream is silent while its connection is in order. A stream that is opened afterwards, over the same connection, is not
+// silent, and what was held back comes at the end.
 func TestSilence(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
@@ -250,10 +255,14 @@ func TestSilence(t *testing.T) {
 	select {
 	case line, open := <-silent:
 		t.Errorf("a silent watch says %q (open: %v)", line, open)
-	case <-time.After(1500 * time.Millisecond): // more than a ping and its patience
+	case <-time.After(1500 * time.Millisecond): // many pings
 	}
 	b.lines[some] <- "elsewhere"
-	b.want(b.next(b.watch(t.Context(), some)), "elsewhere")
+	same := false
+	traced := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{GotConn: func(c httptrace.GotConnInfo) { same = c.Reused }})
+	if b.want(b.next(b.watch(traced, some)), "elsewhere"); !same {
+		t.Error("the connection of the silent watch is not in order")
+	}
 	lift()
 	b.want(b.next(silent), "meanwhile")
 }
@@ -262,7 +271,7 @@ func TestSilence(t *testing.T) {
 func TestLate(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	const late = 500 * time.Millisecond
+	const late = 3 * time.Second
 	b.proxy.Break(On("watch", "pods"), Fault{Late: func(line []byte) time.Duration {
 		if strings.HasPrefix(string(line), "slow") {
 			return late
@@ -305,6 +314,7 @@ func TestWire(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := newBench(t)
+			b.client = b.newClient(time.Second)
 			lines := b.watch(t.Context(), all)
 			b.lines[all] <- "before"
 			b.want(b.next(lines), "before")
@@ -321,7 +331,7 @@ func TestWire(t *testing.T) {
 			defer cancel()
 			b.want(b.ask(impatient, http.MethodGet, all), test.want)
 			b.proxy.Mend()
-			b.client = b.newClient()
+			b.client = b.newClient(patience)
 			b.want(b.ask(t.Context(), http.MethodGet, all), "200 OK")
 		})
 	}

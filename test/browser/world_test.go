@@ -103,10 +103,8 @@ type controller struct {
 
 func (w *world) lead(t *testing.T, namespace string) *controller {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := controlplane.FreeAddress()
 	must(t, err)
-	address := listener.Addr().String()
-	must(t, listener.Close())
 	_, port, err := net.SplitHostPort(address)
 	must(t, err)
 	process, err := child.Start("controller", exec.Command(program, "controller", "--kubeconfig", w.kubeconfig, "--namespace", namespace, "--leader-elect-resource-namespace", namespace,

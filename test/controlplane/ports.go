@@ -3,6 +3,7 @@
 package controlplane
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -18,6 +19,12 @@ const loopback = "127.0.0.1"
 const (
 	firstPort = 20000
 	lastPort  = 29999
+)
+
+// Those that FreePort gives to others lie below, so that no cluster takes one of them.
+const (
+	firstOther = 10000
+	lastOther  = 19999
 )
 
 // portAttempts bounds the search for a free port. Where so many in a row are taken, something is wrong with the machine.
@@ -51,35 +58,44 @@ func freePorts() (ports, error) {
 	return chosen, nil
 }
 
-func listenSomewhere() (net.Listener, error) {
-	var last error
+func listenSomewhere() (net.Listener, error) { return listenBetween(loopback, firstPort, lastPort) }
+
+func listenBetween(ip string, first, last int) (net.Listener, error) {
+	var failed error
 	for range portAttempts {
-		port := firstPort + rand.IntN(lastPort-firstPort+1)
-		l, err := net.Listen("tcp", net.JoinHostPort(loopback, strconv.Itoa(port)))
+		l, err := net.Listen("tcp", net.JoinHostPort(ip, strconv.Itoa(first+rand.IntN(last-first+1))))
 		if err == nil {
 			return l, nil
 		}
-		last = err
+		failed = err
 	}
-	return nil, fmt.Errorf("find a free port from %d to %d: %w", firstPort, lastPort, last)
+	return nil, fmt.Errorf("find a free port from %d to %d: %w", first, last, failed)
 }
 
-// addressesGiven are those that FreeAddress has returned.
-var addressesGiven sync.Map
+// portsGiven are those that FreePort has returned.
+var portsGiven sync.Map
 
-// FreeAddress is an address on loopback at which nobody listens, and another one each time: what it was returned for may not listen yet.
-func FreeAddress() (string, error) {
-	for {
-		listener, err := net.Listen("tcp", net.JoinHostPort(loopback, "0"))
+// FreePort is a port at which nobody listens on an IP address of this machine, and another one each time: what it was returned for may not listen
+// yet, or not at the moment.
+func FreePort(ip string) (string, error) {
+	for range portAttempts {
+		listener, err := listenBetween(ip, firstOther, lastOther)
 		if err != nil {
 			return "", err
 		}
-		address := listener.Addr().String()
+		_, port, _ := net.SplitHostPort(listener.Addr().String()) // which has one
 		if err := listener.Close(); err != nil {
 			return "", err
 		}
-		if _, given := addressesGiven.LoadOrStore(address, true); !given {
-			return address, nil
+		if _, given := portsGiven.LoadOrStore(port, true); !given {
+			return port, nil
 		}
 	}
+	return "", errors.New("find a free port: all were given to somebody")
+}
+
+// FreeAddress is an address on loopback with a port as FreePort finds one.
+func FreeAddress() (string, error) {
+	port, err := FreePort(loopback)
+	return net.JoinHostPort(loopback, port), err
 }

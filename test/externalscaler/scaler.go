@@ -18,6 +18,8 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/descriptorpb"
 	"google.golang.org/protobuf/types/dynamicpb"
+
+	"github.com/mini-hpa/mini-hpa/test/controlplane"
 )
 
 // service is what KEDA's API says of the messages of an external scaler.
@@ -91,7 +93,11 @@ func Serve(t *testing.T, listen func(network, address string) (net.Listener, err
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &Scaler{t: t, Address: "127.0.0.1:0", listen: listen, options: options, file: file, answers: answers, calls: map[string]int{}, seen: map[string]string{}, Ended: make(chan struct{}, 10)}
+	address, err := controlplane.FreeAddress() // which is its own also while it does not serve
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &Scaler{t: t, Address: address, listen: listen, options: options, file: file, answers: answers, calls: map[string]int{}, seen: map[string]string{}, Ended: make(chan struct{}, 10)}
 	s.Start()
 	t.Cleanup(func() { s.Stop() })
 	return s

@@ -20,6 +20,7 @@ import (
 
 	"github.com/mini-hpa/mini-hpa/test/await"
 	"github.com/mini-hpa/mini-hpa/test/child"
+	"github.com/mini-hpa/mini-hpa/test/controlplane"
 )
 
 const (
@@ -71,9 +72,13 @@ func New(dir, address string) (*Broker, error) {
 	if b.program, b.mapper, err = programs(); err != nil {
 		return nil, err
 	}
-	ports, err := freePorts(address, loopback, address, loopback)
-	if err != nil {
-		return nil, err
+	var ports []string
+	for _, at := range []string{address, loopback, address, loopback} {
+		port, err := controlplane.FreePort(at)
+		if err != nil {
+			return nil, err
+		}
+		ports = append(ports, port)
 	}
 	b.AMQP, b.mapperPort, b.Management = net.JoinHostPort(address, ports[0]), ports[1], net.JoinHostPort(address, ports[2])
 	for name, text := range map[string]string{
@@ -92,21 +97,6 @@ func New(dir, address string) (*Broker, error) {
 		"RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=+S 1:1 +sbwt none -start_epmd false -kernel inet_dist_use_interface {127,0,0,1}",
 		"RUNNING_UNDER_SYSTEMD=true") // the script becomes the broker, so that it ends with the process that is known here
 	return b, nil
-}
-
-// freePorts are ports that nobody has at the moment, one for each address.
-func freePorts(addresses ...string) ([]string, error) {
-	var ports []string
-	for _, address := range addresses {
-		listener, err := net.Listen("tcp", net.JoinHostPort(address, "0"))
-		if err != nil {
-			return nil, fmt.Errorf("find a free port: %w", err)
-		}
-		defer listener.Close() // all are held until the last one is chosen
-		_, port, _ := net.SplitHostPort(listener.Addr().String())
-		ports = append(ports, port)
-	}
-	return ports, nil
 }
 
 // Start starts it, also once more after Kill with the same data and the same ports, and returns when it takes queues.

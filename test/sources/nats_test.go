@@ -4,7 +4,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"net"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,7 +22,8 @@ import (
 // startNATS starts a server with JetStream; set makes it other than usual.
 func startNATS(t *testing.T, set func(*server.Options)) *server.Server {
 	t.Helper()
-	options := &server.Options{Host: "127.0.0.1", Port: server.RANDOM_PORT, JetStream: true, StoreDir: t.TempDir(), NoLog: true, NoSigs: true}
+	options := &server.Options{Host: "127.0.0.1", Port: server.RANDOM_PORT, JetStream: true, StoreDir: t.TempDir(), NoLog: true, NoSigs: true,
+		AuthTimeout: timeout.Seconds(), TLSTimeout: timeout.Seconds()}
 	if set != nil {
 		set(options)
 	}
@@ -48,12 +48,12 @@ func addressOf(s *server.Server) string { return s.Addr().String() }
 // natsPeople are those who write and read.
 func natsPeople(t *testing.T, s *server.Server, options ...nats.Option) nats.JetStreamContext {
 	t.Helper()
-	connection, err := nats.Connect("nats://"+addressOf(s), options...)
+	connection, err := nats.Connect("nats://"+addressOf(s), append(options, nats.Timeout(timeout))...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(connection.Close)
-	stream, err := connection.JetStream()
+	stream, err := connection.JetStream(nats.MaxWait(timeout))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -422,7 +422,9 @@ func TestNATSAnswersOtherwise(t *testing.T) {
 func TestNATSHangsAndRestarts(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	s := startNATS(t, func(o *server.Options) { o.StoreDir = dir })
+	port, _ := strconv.Atoi(freePorts(t, 1)[0])
+	lasting := func(o *server.Options) { o.StoreDir, o.Port = dir, port }
+	s := startNATS(t, lasting)
 	people := natsPeople(t, s)
 	if _, err := people.AddStream(&nats.StreamConfig{Name: "orders", Subjects: []string{"orders.>"}}); err != nil {
 		t.Fatal(err)
@@ -457,16 +459,12 @@ func TestNATSHangsAndRestarts(t *testing.T) {
 		}
 	}
 	until(t, "it goes on", back)
-	_, port, _ := net.SplitHostPort(addressOf(s))
 	s.Shutdown()
 	s.WaitForShutdown()
 	if got := ask(t, client, asked)[0]; !strings.HasPrefix(string(got), "!") {
 		t.Errorf("of a server that is gone: %q", got)
 	}
-	startNATS(t, func(o *server.Options) {
-		o.StoreDir = dir
-		o.Port, _ = strconv.Atoi(port)
-	})
+	startNATS(t, lasting)
 	until(t, "it is back", back)
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"github.com/mini-hpa/mini-hpa/test/await"
 	"github.com/mini-hpa/mini-hpa/test/child"
+	"github.com/mini-hpa/mini-hpa/test/controlplane"
 )
 
 // installed returns the path of a server's program. Where it is missing the test is skipped, but not where CI=true.
@@ -71,17 +72,15 @@ func launch(t *testing.T, name string, ready func(ctx context.Context) error, co
 	return s
 }
 
-// freePorts are ports of the loopback that nobody has at the moment.
+// freePorts are ports of the loopback that nobody has, nor gets while their server is not there.
 func freePorts(t *testing.T, count int) []string {
 	t.Helper()
 	var ports []string
 	for range count {
-		listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+		port, err := controlplane.FreePort("127.0.0.1")
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer func() { _ = listener.Close() }() // all are held until the last one is chosen
-		_, port, _ := net.SplitHostPort(listener.Addr().String())
 		ports = append(ports, port)
 	}
 	return ports

@@ -207,7 +207,7 @@ func (r *realServer) servesEveryEncoding(t *testing.T) {
 		var got []string
 		for _, p := range list.Items {
 			got = append(got, p.Containers[0].Name+" "+p.Containers[0].Usage.Cpu().String()+" "+p.Window.Duration.String())
-			if age := time.Since(p.Timestamp.Time); age < 0 || age > 10*time.Second {
+			if age := time.Since(p.Timestamp.Time); age < 0 || age > patience {
 				t.Errorf("%s: the sample of %s is %s old", mediaType, p.Name, age)
 			}
 		}
@@ -308,9 +308,13 @@ func (r *realServer) servesNamedMetrics(t *testing.T) {
 	if err := r.Withdraw(t.Context(), loadsim.ExternalAPI); err != nil {
 		t.Fatal(err)
 	}
-	groups := func() string { return r.kubectl(t, "get", "--raw", "/apis") }
-	if out := groups(); strings.Contains(out, "external.metrics.k8s.io") || !strings.Contains(out, "custom.metrics.k8s.io") {
-		t.Errorf("API groups after the external one was withdrawn: %s", out)
+	var groups string
+	r.until(t, r.Server, func([]metricsv1beta1.PodMetrics) bool { // the API server may notice only after the deletion
+		groups = r.kubectl(t, "get", "--raw", "/apis")
+		return !strings.Contains(groups, "external.metrics.k8s.io")
+	})
+	if !strings.Contains(groups, "custom.metrics.k8s.io") {
+		t.Errorf("API groups after the external one was withdrawn: %s", groups)
 	}
 	if err := r.Offer(t.Context(), loadsim.ExternalAPI); err != nil {
 		t.Fatal(err)

@@ -189,7 +189,10 @@ func TestKafkaLag(t *testing.T) {
 	}
 }
 
-// TestKafkaManyGroups: a look at 3,000 groups on 3 brokers is 6 requests, and 2 more the first time.
+// hedges is how many brokers are asked what any of them can say, one after the other, while none has answered within a moment.
+const hedges = 6
+
+// TestKafkaManyGroups: a look at 3,000 groups on 3 brokers is 6 requests, and 2 more the first time, unless the brokers are slow.
 func TestKafkaManyGroups(t *testing.T) {
 	t.Parallel()
 	const groups, topics = 3000, 30
@@ -217,12 +220,25 @@ func TestKafkaManyGroups(t *testing.T) {
 	}
 	client := s.source(with(nil))
 	s.requests()
+	look := map[string]int{"OffsetFetch": 3, "ListOffsets": 3}
 	expect(t, ask(t, client, questions...), want...)
-	if diff := cmp.Diff(map[string]int{"Metadata": 1, "FindCoordinator": 1, "OffsetFetch": 3, "ListOffsets": 3}, s.requests()); diff != "" {
+	first := s.requests()
+	for _, whoever := range []string{"Metadata", "FindCoordinator"} {
+		if n := first[whoever]; n < 1 || n > hedges {
+			t.Errorf("%s was asked for %d times, want once, or %d times if nobody answers at once", whoever, n, hedges)
+		}
+		delete(first, whoever)
+	}
+	if diff := cmp.Diff(look, first); diff != "" {
 		t.Errorf("requests of the first look (-want +got):\n%s", diff)
 	}
-	expect(t, ask(t, client, questions...), want...)
-	if diff := cmp.Diff(map[string]int{"OffsetFetch": 3, "ListOffsets": 3}, s.requests()); diff != "" {
+	for range hedges { // a broker that was slow may take note of its question later
+		expect(t, ask(t, client, questions...), want...)
+		if first = s.requests(); len(first) == len(look) {
+			break
+		}
+	}
+	if diff := cmp.Diff(look, first); diff != "" {
 		t.Errorf("requests of the next look (-want +got):\n%s", diff)
 	}
 }
@@ -329,11 +345,12 @@ func TestKafkaHalfOfTheBrokersAreGone(t *testing.T) {
 				}
 			}
 			s.cluster.RehashCoordinators()
-			got := ask(t, client, questions...)
-			for tries := 0; tries < 20 && !slices.Equal(got, want); tries++ { // it may be in the middle of a move
-				got = ask(t, client, questions...)
-			}
-			expect(t, got, want...)
+			until(t, "the others have what they had", func() error { // it may be in the middle of a move
+				if got := ask(t, client, questions...); !slices.Equal(got, want) {
+					return fmt.Errorf("%q", got)
+				}
+				return nil
+			})
 		})
 	}
 }
@@ -669,7 +686,7 @@ func TestKafkaSASL(t *testing.T) {
 			client := s.source(have, login)
 			asked := lagOf("mine", "shop.orders")
 			expect(t, ask(t, client, asked), "!refused the credentials")
-			if n := refused.count.Load(); n > 2 { // by Metadata and by FindCoordinator
+			if n := refused.count.Load(); n > 2*hedges { // by Metadata and by FindCoordinator
 				t.Errorf("the wrong password was tried %d times", n)
 			}
 			tellsNoneOf(t, "kafka", s.settings(login), have, asked, wrongPassword)

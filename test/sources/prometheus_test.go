@@ -30,9 +30,10 @@ sources:
 - name: prom
   type: prometheus
   url: http://`+between+`
+  timeout: 1m
   namespaces: ["*"]
   queries:
-  - {name: up, query: 'sum(up{namespace="$namespace"})'}
+  - {name: up, query: 'count(up{namespace="$namespace"})'}
   - {name: of, query: 'sum(up{job=~"$job"})', parameters: {job: {type: word}}, empty: "0"}
   - {name: strict, query: 'sum(up{job="$job"})', parameters: {job: {type: word}}}
   - {name: several, query: 'prometheus_http_requests_total'}

@@ -82,7 +82,7 @@ func (s *redisServer) do(commands ...string) {
 
 func joinRedis(t *testing.T, options rueidis.ClientOption) rueidis.Client {
 	t.Helper()
-	options.DisableCache, options.PipelineMultiplex = true, -1
+	options.DisableCache, options.PipelineMultiplex, options.Dialer.Timeout, options.ConnWriteTimeout = true, -1, timeout, timeout
 	people, err := rueidis.NewClient(options)
 	if err != nil {
 		t.Fatal(err)
@@ -435,7 +435,7 @@ func newRedisCluster(t *testing.T) []*redisServer {
 	var members []*redisServer
 	for range 3 {
 		ports := freePorts(t, 2)
-		members = append(members, newRedis(t, "--cluster-enabled", "yes", "--cluster-port", ports[1], "--cluster-require-full-coverage", "no", "--cluster-node-timeout", "2000"))
+		members = append(members, newRedis(t, "--cluster-enabled", "yes", "--cluster-port", ports[1], "--cluster-require-full-coverage", "no", "--cluster-node-timeout", "60000"))
 		m := members[len(members)-1]
 		m.arguments = append(m.arguments, ports[1])
 		m.people = joinRedis(t, rueidis.ClientOption{InitAddress: []string{m.address()}, ForceSingleClient: true})

@@ -32,7 +32,7 @@ type faulty struct {
 }
 
 // deadline is how long each may take. Nobody waits so long for an answer of another one.
-const deadline = 5 * time.Second
+const deadline = 15 * time.Second
 
 // TestServersThatAreSlowOrStartAnewCostNothingElse: of a PostgreSQL, a MariaDB and an external scaler one is slower than its deadline, and later starts anew. What
 // it does not say is never 0, a web server and the others are asked and answer as before meanwhile, and when it is well its number counts again.

@@ -129,13 +129,13 @@ func peakUntil(ended <-chan struct{}, pid int) int64 {
 	defer ticks.Stop()
 	most := int64(0)
 	for {
+		if peak, err := statusOf(pid, func(s procfs.ProcStatus) uint64 { return s.VmHWM }); err == nil { // it may just have ended
+			most = max(most, peak)
+		}
 		select {
 		case <-ended:
 			return most
 		case <-ticks.C:
-			if peak, err := statusOf(pid, func(s procfs.ProcStatus) uint64 { return s.VmHWM }); err == nil { // it may just have ended
-				most = max(most, peak)
-			}
 		}
 	}
 }

@@ -5,6 +5,7 @@ package controlplane
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -26,6 +27,32 @@ func TestPortsDifferAndLieInTheRange(t *testing.T) {
 			t.Errorf("port %d, after %v", *port, seen)
 		}
 		seen = append(seen, *port)
+	}
+}
+
+// TestNoPortIsChosenTwice: neither for a cluster nor for anybody else.
+func TestNoPortIsChosenTwice(t *testing.T) {
+	seen := map[int]bool{}
+	for range 200 {
+		chosen, err := freePorts()
+		if err != nil {
+			t.Fatal(err)
+		}
+		address, err := FreeAddress()
+		if err != nil {
+			t.Fatal(err)
+		}
+		free := int(netip.MustParseAddrPort(address).Port())
+		if seen[free] || free < firstOther || free > lastOther {
+			t.Errorf("port %d, which is outside of the range or was chosen before", free)
+		}
+		seen[free] = true
+		for _, port := range chosen.each() {
+			if seen[*port] {
+				t.Errorf("port %d was chosen before", *port)
+			}
+			seen[*port] = true
+		}
 	}
 }
 

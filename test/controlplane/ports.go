@@ -37,8 +37,8 @@ func (p *ports) each() []*int {
 	return []*int{&p.etcd, &p.peer, &p.api, &p.manager, &p.scheduler, &p.kwok}
 }
 
-// freePorts chooses ports that nobody listens on. A parallel cluster may take one before ours listens: the start is then tried
-// again with others.
+// freePorts chooses ports that nobody listens on. Another process may take one before ours listens: the start is then tried again
+// with others.
 func freePorts() (ports, error) {
 	var chosen ports
 	var listeners []net.Listener
@@ -60,10 +60,17 @@ func freePorts() (ports, error) {
 
 func listenSomewhere() (net.Listener, error) { return listenBetween(loopback, firstPort, lastPort) }
 
+// chosenPorts are those that were chosen before: what one was chosen for may not listen yet, or not any more.
+var chosenPorts sync.Map
+
 func listenBetween(ip string, first, last int) (net.Listener, error) {
-	var failed error
+	failed := errors.New("all were chosen before")
 	for range portAttempts {
-		l, err := net.Listen("tcp", net.JoinHostPort(ip, strconv.Itoa(first+rand.IntN(last-first+1))))
+		port := first + rand.IntN(last-first+1)
+		if _, chosen := chosenPorts.LoadOrStore(port, true); chosen {
+			continue
+		}
+		l, err := net.Listen("tcp", net.JoinHostPort(ip, strconv.Itoa(port)))
 		if err == nil {
 			return l, nil
 		}
@@ -72,26 +79,15 @@ func listenBetween(ip string, first, last int) (net.Listener, error) {
 	return nil, fmt.Errorf("find a free port from %d to %d: %w", first, last, failed)
 }
 
-// portsGiven are those that FreePort has returned.
-var portsGiven sync.Map
-
-// FreePort is a port at which nobody listens on an IP address of this machine, and another one each time: what it was returned for may not listen
-// yet, or not at the moment.
+// FreePort is a port at which nobody listens on an IP address of this machine, nor will unless it is told to: it is another one each time, no cluster has
+// it, and the system gives it to nobody.
 func FreePort(ip string) (string, error) {
-	for range portAttempts {
-		listener, err := listenBetween(ip, firstOther, lastOther)
-		if err != nil {
-			return "", err
-		}
-		_, port, _ := net.SplitHostPort(listener.Addr().String()) // which has one
-		if err := listener.Close(); err != nil {
-			return "", err
-		}
-		if _, given := portsGiven.LoadOrStore(port, true); !given {
-			return port, nil
-		}
+	listener, err := listenBetween(ip, firstOther, lastOther)
+	if err != nil {
+		return "", err
 	}
-	return "", errors.New("find a free port: all were given to somebody")
+	_, port, _ := net.SplitHostPort(listener.Addr().String()) // which has one
+	return port, listener.Close()
 }
 
 // FreeAddress is an address on loopback with a port as FreePort finds one.

@@ -28,9 +28,9 @@ import (
 // activatorW is how long nodes take in these stories.
 const activatorW = 2 * time.Second
 
-// withActivators are the controller's flags for activators in a namespace.
+// withActivators are the controller's flags for activators in a namespace. Their ports are those of nobody else here: other ones are control planes'.
 func withActivators(ns string) []string {
-	return []string{"--activator", "--activator-namespace", ns, "--activator-propagation", activatorW.String()}
+	return []string{"--activator", "--activator-namespace", ns, "--activator-propagation", activatorW.String(), "--activator-ports", "30000-32767"}
 }
 
 // awakened is a workload that sleeps when nothing is in its queue, and that requests to Service web wake.
@@ -116,8 +116,8 @@ func TestRequestsWake(t *testing.T) {
 	if event := d.awaitEvent("SuccessfulRescale New size: 1; reason: activator@requests"); !strings.Contains(event, "activator@requests 3") {
 		t.Errorf("told: %s", event)
 	}
+	d.annotate(map[string]string{"sleep-after": "1h"}) // before there is nothing to do, or it might sleep by then
 	keeper.hold("web", 0)
-	d.annotate(map[string]string{"sleep-after": "1h"})
 	d.awaitSlice("web", "out")
 	if got := d.history(); fmt.Sprint(got[len(got)-1].replicas) != "1" {
 		t.Errorf("replicas went %v", got)
@@ -231,6 +231,7 @@ func TestBeforeItGoesItWakesThem(t *testing.T) {
 	if want := "woke deployment " + ns + "/web: 1 replica\n"; code != 0 || stdout != want {
 		t.Errorf("exit code %d, said %q, want %q; %s", code, stdout, want, stderr)
 	}
+	d.await(1)
 	d.wantHistory(1, 0, 1)
 	paused.wantHistory(1, 0)
 }

@@ -127,18 +127,12 @@ func (w *world) activator(t *testing.T, ns, name string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	listener, err := net.Listen("tcp", net.JoinHostPort(address, "0"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	at := listener.Addr().(*net.TCPAddr)
-	if err := listener.Close(); err != nil {
-		t.Fatal(err)
-	}
+	_, port, _ := net.SplitHostPort(freeAddress(t))
+	number, _ := strconv.Atoi(port)
 	c := newController(t)
-	c.start("activator", "--kubeconfig", kubeconfig, "--namespace", ns, "--tls-dir", dir, "--state-bind-address", at.String(), "--activator-propagation", activatorW.String(), "--activator-drain", "1s",
-		"--metrics-bind-address", c.address, "--health-probe-bind-address", c.health)
-	w.activatorPod(t, ns, name, address, int32(at.Port))
+	c.start("activator", "--kubeconfig", kubeconfig, "--namespace", ns, "--tls-dir", dir, "--state-bind-address", net.JoinHostPort(address, port), "--activator-propagation", activatorW.String(),
+		"--activator-drain", "1s", "--metrics-bind-address", c.address, "--health-probe-bind-address", c.health)
+	w.activatorPod(t, ns, name, address, int32(number))
 	return address
 }
 

@@ -178,6 +178,7 @@ func (a *admission) convertsScaledObjects(t *testing.T) {
 	a.serve(t, "--sources="+listed)
 	a.awaitRefusal(t, ns)
 	a.must(t, document, "create", "-f", "-")
+	a.awaitNeighbors(t)
 	fromFile, served := a.converted(t, "-f", objects), a.converted(t, "scaledobject", "-n", ns, "--kubeconfig", a.kubeconfig)
 	if len(served) != 10 || len(fromFile) != 10 {
 		t.Errorf("%d ScaledObjects of the cluster and %d of the file are converted, want 10", len(served), len(fromFile))

@@ -21,15 +21,16 @@ func (a *admission) serve(t *testing.T, args ...string) *controller {
 	return c
 }
 
-// listen runs the program with a webhook until the end of the test, and returns when it is ready.
+// listen runs the program with a webhook until the end of the test, and returns when it is ready. The API server waits for it for as long as it can be told to: who
+// is slow here is the machine.
 func (a *admission) listen(t *testing.T, args ...string) *controller {
 	t.Helper()
-	address := freeAddress(t) // each time another one: while nobody listens, somebody else may take the port
+	address := freeAddress(t)
 	_, port, err := net.SplitHostPort(address)
 	if err != nil {
 		t.Fatal(err)
 	}
-	a.configure(t, fmt.Sprintf(`{"clientConfig":{"service":{"name":"mini-hpa-webhook","namespace":"mini-hpa","port":%s}}}`, port))
+	a.configure(t, fmt.Sprintf(`{"timeoutSeconds":30,"clientConfig":{"service":{"name":"mini-hpa-webhook","namespace":"mini-hpa","port":%s}}}`, port))
 	c := a.launch(t, append(args, "--webhook-bind-address", address, "--shutdown-delay-duration", "0s")...)
 	c.awaitReady(t)
 	return c

@@ -8,6 +8,8 @@ import (
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
 )
 
 // TestAPolicyThatCapsTheScale: what an admission policy makes of a write is told as a failure, and does not keep the workload from
@@ -17,6 +19,14 @@ func TestAPolicyThatCapsTheScale(t *testing.T) {
 	ns := shared.namespace(t)
 	shared.cap(t, ns, 3)
 	d := shared.deploy(t, ns, "web", 1, 2200, map[string]string{"target-cpu": "50", "max": "10", "scale-down-stabilization": "0s"})
+	d.eventually("the policy counts", func(ctx context.Context) (bool, string) { // the API server sees it some time after it was made
+		scale, err := d.objects().Patch(ctx, d.name, types.MergePatchType, []byte(`{"spec":{"replicas":5}}`), metav1.PatchOptions{DryRun: []string{metav1.DryRunAll}}, "scale")
+		if err != nil {
+			return false, err.Error()
+		}
+		replicas, _, err := unstructured.NestedInt64(scale.Object, "spec", "replicas")
+		return replicas == 3, fmt.Sprint(replicas, err)
+	})
 	shared.controller(t, ns)
 	d.await(3)
 	d.eventually("it is told", func(context.Context) (bool, string) {

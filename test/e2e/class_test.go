@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"fmt"
 	"os/exec"
 	"strings"
@@ -53,9 +54,9 @@ func TestTwoClasses(t *testing.T) {
 			}
 		}
 	}
-	if !metrics(second, "web") || metrics(first, "web") || !metrics(first, "night") || metrics(second, "night") {
-		t.Error("after the change of class the metrics are not those of the other one")
-	}
+	eventually(t, "after the change of class the metrics are those of the other one", func(context.Context) (bool, string) { // each sees the change when it does
+		return metrics(second, "web") && !metrics(first, "web") && metrics(first, "night") && !metrics(second, "night"), ""
+	})
 	port := func(address string) string { return " --state-port=" + address[strings.LastIndex(address, ":")+1:] }
 	for args, want := range map[string]string{
 		"explain deploy/web":                 "is of class \"batch\", so that the controller of that class scales it",

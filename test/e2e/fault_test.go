@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -67,13 +68,17 @@ func TestFaultLostAnswer(t *testing.T) {
 	lift()
 	d.setLoad(4800)
 	d.await(10)
-	var stored []string
-	for _, w := range shared.scaleWrites(t, ns) {
-		if w.Scale && w.Stored() {
-			stored = append(stored, fmt.Sprintf("%s %s %d->%d", w.User, w.Manager, w.From, w.To))
-		}
-	}
 	want := []string{ns + " mini-hpa 1->5", ns + " mini-hpa 5->10"}
+	var stored []string
+	d.eventually("the audit log has both writes", func(context.Context) (bool, string) {
+		stored = nil
+		for _, w := range shared.scaleWrites(t, ns) {
+			if w.Scale && w.Stored() {
+				stored = append(stored, fmt.Sprintf("%s %s %d->%d", w.User, w.Manager, w.From, w.To))
+			}
+		}
+		return len(stored) >= len(want), fmt.Sprint(stored)
+	})
 	if diff := cmp.Diff(want, stored); diff != "" {
 		t.Errorf("stored (-want +got):\n%s", diff)
 	}

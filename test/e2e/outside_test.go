@@ -57,8 +57,7 @@ func TestFaultScaleInUnderLoad(t *testing.T) {
 	shared.controller(t, ns)
 	shared.awaitLeader(t, ns)
 	shared.samples(t, 3)
-	d.set(1)
-	d.await(12)
+	d.overwrite(1, d.set)
 	d.eventually("it is told", func(context.Context) (bool, string) {
 		events := fmt.Sprint(d.events())
 		return strings.Contains(events, "New size: 12") && strings.Contains(events, "somebody else has set 1 instead of 12"), events

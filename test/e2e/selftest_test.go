@@ -259,7 +259,7 @@ const (
 	selftestAdmitted = "FAIL a Deployment without a CPU request is refused: it was admitted, so the API server did not ask the webhook or got no answer " +
 		"(with failurePolicy Ignore it lets everything through then); " + selftestUnreached
 	selftestRefused = `Internal error occurred: failed calling webhook "workloads.webhook.mini-hpa": failed to call webhook: ` +
-		`Post "https://WEBHOOK/validate-workloads?timeout=5s": dial tcp WEBHOOK: connect: connection refused; ` + selftestUnreached
+		`Post "https://WEBHOOK/validate-workloads?timeout=30s": dial tcp WEBHOOK: connect: connection refused; ` + selftestUnreached
 )
 
 // webhookDown: nobody answers, whatever the API server makes of that.

@@ -83,8 +83,8 @@ func TestSourceWakesAndPutsToSleep(t *testing.T) {
 	d.await(40)
 	d.wantHistory(1, 0, 4, 8, 16, 32, 40)
 
+	l.broken.Store(true) // before it says 0, which nobody is to see
 	l.open.Store(0)
-	l.broken.Store(true)
 	if event := d.awaitEvent("FailedGetSource"); !strings.Contains(event, "billing") || strings.Contains(event, "hunter2") {
 		t.Errorf("event %q, want one that names the source and not what it has answered", event)
 	}

@@ -23,7 +23,7 @@ func TestStormOfAdmissions(t *testing.T) {
 		count, restarts, life = count/10, 4, 12*time.Second
 	}
 	const perSecond = 100
-	s := newStorm(t)
+	s := newStorm(t, stormPatience)
 	cas := s.watchCAs()
 	args := []string{"--webhook-ca-duration", life.String(), "--webhook-certificate-duration", life.String(), "--shutdown-delay-duration", "5s"}
 	replicas := s.pair(args...)

@@ -50,10 +50,15 @@ type storm struct {
 	balancer *stormBalancer
 	// configuration is as it was installed, with failurePolicy Fail, so that nothing can hide.
 	configuration *admissionv1.ValidatingWebhookConfiguration
+	// timeout is for how many seconds the API server waits for the webhook.
+	timeout int32
 }
 
-// newStorm starts a control plane without load: no pod runs in a storm.
-func newStorm(t *testing.T) *storm {
+// stormPatience is the longest timeout that a webhook can have, where it does not matter how long the machine takes.
+const stormPatience = 30
+
+// newStorm starts a control plane without load: no pod runs in a storm. The API server waits for the webhook for so many seconds.
+func newStorm(t *testing.T, timeout int32) *storm {
 	t.Helper()
 	if _, err := stormProgram(); err != nil {
 		t.Fatal(err)
@@ -65,7 +70,7 @@ func newStorm(t *testing.T) *storm {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &storm{t: t, world: &world{cluster: cluster, client: client, kubeconfig: stormKubeconfig(t, cluster)}, balancer: newStormBalancer(t)}
+	s := &storm{t: t, world: &world{cluster: cluster, client: client, kubeconfig: stormKubeconfig(t, cluster)}, balancer: newStormBalancer(t), timeout: timeout}
 	if err := grant(t.Context(), client); err != nil {
 		t.Fatal(err)
 	}
@@ -155,7 +160,7 @@ func (s *storm) adapt(object runtime.Object) {
 	case *admissionv1.ValidatingWebhookConfiguration:
 		fail := admissionv1.Fail
 		for i := range o.Webhooks {
-			o.Webhooks[i].FailurePolicy = &fail
+			o.Webhooks[i].FailurePolicy, o.Webhooks[i].TimeoutSeconds = &fail, &s.timeout
 			o.Webhooks[i].ClientConfig.Service.Port = s.balancer.port()
 		}
 		s.configuration = o

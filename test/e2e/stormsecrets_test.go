@@ -47,7 +47,7 @@ func stormDeeds() []stormDeed {
 // TestStormOfSecrets: whatever becomes of the Secret costs no admission, and whatever becomes of the caBundle is made good.
 func TestStormOfSecrets(t *testing.T) {
 	t.Parallel()
-	s := newStorm(t)
+	s := newStorm(t, stormPatience)
 	args := []string{"--webhook-ca-duration", "60s", "--webhook-certificate-duration", "60s", "--shutdown-delay-duration", "1s"}
 	for _, name := range []string{"empty", "missing"} {
 		if name == "missing" {

@@ -24,7 +24,7 @@ func TestStormOfStrangers(t *testing.T) {
 		lasts /= 2
 	}
 	waves := stormWaves() // their bodies are made before
-	s := newStorm(t)
+	s := newStorm(t, 5)   // as docs/webhook.yaml has it
 	r := s.launch("--shutdown-delay-duration", "1s")
 	s.awaitReady(r)
 	st := s.stream(stormPlain(), math.MaxInt, 20)

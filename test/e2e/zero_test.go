@@ -68,7 +68,7 @@ func TestZeroOfWhatCannotBeKnown(t *testing.T) {
 		shared.setQueue(s.idle, 0)
 		s.day = shared.deploy(t, ns, name+"-day", 1, 0, sleepy(s.busy, nil))
 		s.night = shared.deploy(t, ns, name+"-night", 1, 0, sleepy(s.idle, nil))
-		s.safe = shared.deploy(t, ns, name+"-safe", 1, 0, sleepy(s.idle, map[string]string{"fallback": "3 after 5s"}))
+		s.safe = shared.deploy(t, ns, name+"-safe", 1, 0, sleepy(s.idle, map[string]string{"fallback": "3 after 15s"}))
 		stories[name] = s
 	}
 	shared.controller(t, ns, append(through, "--kube-api-timeout", "1s")...)
@@ -113,7 +113,8 @@ func TestZeroOfGitOps(t *testing.T) {
 	t.Parallel()
 	ns := shared.namespace(t)
 	shared.setQueue(ns, 250)
-	d := shared.begin(t, deployments, ns, "web", 0, 0, sleepy(ns, map[string]string{"sleep-after": "1h", "scale-up-policies": "100 pods/1s"}))
+	// Between two applies there are less than two sync periods: otherwise they are not seen as one row of them, and told of again.
+	d := shared.begin(t, deployments, ns, "web", 0, 0, sleepy(ns, map[string]string{"sleep-after": "1h", "scale-up-policies": "100 pods/1s", "sync-period": "5s"}))
 	d.record()
 	shared.controller(t, ns)
 	for n := range 4 {
@@ -190,10 +191,10 @@ func TestZeroOfOtherKinds(t *testing.T) {
 	shared.setQueue(ns, 250)
 	for _, d := range both {
 		d.await(3)
-		d.scaleBy(0)
 	}
+	set.scaleBy(0)
+	ice.overwrite(0, ice.scaleBy)
 	set.awaitState(`paused by "somebody"`)
-	ice.await(3)
 	ice.annotate(map[string]string{"mode": "paused"})
 	ice.awaitState("paused by its mode", named(train))
 	shared.samples(t, 2)

@@ -104,7 +104,7 @@ func (d *workload) tryKubectl(stdin string, args ...string) (string, error) {
 }
 
 // scaleBy does what kubectl scale does.
-func (d *workload) scaleBy(replicas int) {
+func (d *workload) scaleBy(replicas int32) {
 	d.t.Helper()
 	d.kubectl("", "scale", d.kind.GroupResource().String()+"/"+d.name, fmt.Sprint("--replicas=", replicas))
 }
@@ -118,13 +118,13 @@ func (d *workload) scaleAs(manager string, replicas int32) {
 	}
 }
 
-// overwrite writes as somebody else and returns when the controller has written what it was before. How long it lasts is the controller's: it may be shorter than
-// a look at it.
-func (d *workload) overwrite(manager string, replicas int32) {
+// overwrite has somebody else write so many replicas, and returns when the controller has written what it was before. How long they last is the controller's: it may
+// be shorter than a look at them.
+func (d *workload) overwrite(replicas int32, write func(replicas int32)) {
 	d.t.Helper()
 	before := d.history()
-	d.scaleAs(manager, replicas)
-	d.eventually(fmt.Sprintf("%s: %d replicas of %s, and what was before", d.name, replicas, manager), func(context.Context) (bool, string) {
+	write(replicas)
+	d.eventually(fmt.Sprintf("%s: %d replicas, and then what was before", d.name, replicas), func(context.Context) (bool, string) {
 		now := d.history()[len(before):]
 		last := len(now) - 1
 		return last > 0 && now[0].replicas == replicas && now[last].replicas == before[len(before)-1].replicas, fmt.Sprint(now)

@@ -157,43 +157,48 @@ func crashPods(ctx context.Context, d *director, _ int) error {
 		return err
 	}
 	for range 2 {
-		err := d.eventually(ctx, "a pod that is ready", func(ctx context.Context) error {
-			n, err := d.size(ctx, answers)
-			if err == nil && n.ready == 0 {
-				err = fmt.Errorf("%s", n)
-			}
-			return err
-		})
-		if err != nil {
-			return err
-		}
-		if err := rest(ctx, 2*time.Second); err != nil {
-			return err
-		}
-		pods, err := d.Client.CoreV1().Pods(shop).List(ctx, metav1.ListOptions{LabelSelector: "app=" + answers})
-		if err != nil {
-			return err
-		}
-		d.calls.mu.Lock()
-		d.calls.crashes = append(d.calls.crashes, time.Now())
-		d.calls.mu.Unlock()
-		for i := range pods.Items {
-			if err := crash(ctx, pods.Items[i].Status.PodIP); err != nil {
-				return err
-			}
-		}
-		d.say("all pods crash")
-		if err := d.eventually(ctx, "the end of all containers", func(ctx context.Context) error {
-			n, err := d.size(ctx, answers)
-			if err == nil && n.ready > 0 {
-				err = fmt.Errorf("%s", n)
-			}
-			return err
-		}); err != nil {
+		if err := crashTogether(ctx, d); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// crashTogether has all pods crash once one of them is ready, and returns when none is.
+func crashTogether(ctx context.Context, d *director) error {
+	err := d.eventually(ctx, "a pod that is ready", func(ctx context.Context) error {
+		n, err := d.size(ctx, answers)
+		if err == nil && n.ready == 0 {
+			err = fmt.Errorf("%s", n)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if err := rest(ctx, 2*time.Second); err != nil {
+		return err
+	}
+	pods, err := d.Client.CoreV1().Pods(shop).List(ctx, metav1.ListOptions{LabelSelector: "app=" + answers})
+	if err != nil {
+		return err
+	}
+	d.calls.mu.Lock()
+	d.calls.crashes = append(d.calls.crashes, time.Now())
+	d.calls.mu.Unlock()
+	for i := range pods.Items {
+		if err := crash(ctx, pods.Items[i].Status.PodIP); err != nil {
+			return err
+		}
+	}
+	d.say("all pods crash")
+	return d.eventually(ctx, "the end of all containers", func(ctx context.Context) error {
+		n, err := d.size(ctx, answers)
+		if err == nil && n.ready > 0 {
+			err = fmt.Errorf("%s", n)
+		}
+		return err
+	})
 }
 
 // crash has the pod at an address crash.

@@ -54,7 +54,7 @@ func measure(ctx context.Context, s settings, program string, size int, book *bo
 		switch name {
 		case miniHPA:
 			r.Flags = s.extra
-		case formerHPA:
+		case miniHPABefore:
 			if r.Program, err = revision(s.before); err != nil {
 				return err
 			}

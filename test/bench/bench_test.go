@@ -106,7 +106,7 @@ func TestTable(t *testing.T) {
 		{Name: tunedHPA, Workloads: 1000, Pods: 2, setting: here, Rounds: []round{hpa}},
 		{Name: miniHPA, Workloads: 1000, Pods: 2, setting: here, Rounds: []round{of(9, 90, time.Second), of(8, 50, 3*time.Second), of(7, 40, 2*time.Second)}},
 		{Name: miniHPA, Workloads: 100, Pods: 2, setting: here, Rounds: []round{of(2, 1, 0), of(4, 1, 0)}},
-		{Name: formerHPA, Workloads: 100, Pods: 2, setting: here, Program: "2700b80", Rounds: []round{of(2, 1, 0), of(4, 1, 0)}},
+		{Name: miniHPABefore, Workloads: 100, Pods: 2, setting: here, Program: "2700b80", Rounds: []round{of(2, 1, 0), of(4, 1, 0)}},
 		{Name: miniHPA, Workloads: 10, Pods: 2, setting: here, Flags: []string{"--workers=5"}},
 		{Name: defaultHPA, Workloads: 10, Pods: 2, setting: later},
 	})

@@ -22,10 +22,10 @@ import (
 
 // Who can be measured.
 const (
-	miniHPA    = "mini-hpa"
-	formerHPA  = "mini-hpa-before"
-	tunedHPA   = "hpa-tuned"
-	defaultHPA = "hpa-default"
+	miniHPA       = "mini-hpa"
+	miniHPABefore = "mini-hpa-before"
+	tunedHPA      = "hpa-tuned"
+	defaultHPA    = "hpa-default"
 )
 
 // contender is an autoscaler.
@@ -44,10 +44,10 @@ func makers() map[string]func(*arena) contender {
 	// With the period and behavior that are everybody's default, but four times the workers and fifty times the requests.
 	tuned := []string{"--kube-api-qps=1000", "--kube-api-burst=2000", "--concurrent-horizontal-pod-autoscaler-syncs=20"}
 	return map[string]func(*arena) contender{
-		miniHPA:    func(a *arena) contender { return &annotated{arena: a, program: a.program, flags: a.extra} },
-		formerHPA:  func(a *arena) contender { return &annotated{arena: a, program: a.before} },
-		tunedHPA:   func(a *arena) contender { return &hpa{arena: a, flags: tuned} },
-		defaultHPA: func(a *arena) contender { return &hpa{arena: a} },
+		miniHPA:       func(a *arena) contender { return &annotated{arena: a, program: a.program, flags: a.extra} },
+		miniHPABefore: func(a *arena) contender { return &annotated{arena: a, program: a.before} },
+		tunedHPA:      func(a *arena) contender { return &hpa{arena: a, flags: tuned} },
+		defaultHPA:    func(a *arena) contender { return &hpa{arena: a} },
 	}
 }
 

@@ -100,7 +100,7 @@ func parse(args []string) (settings, error) {
 	f.DurationVar(&s.rest, "rest", 30*time.Second, "how long a state is measured")
 	f.StringVar(&s.out, "out", "bench-output", "directory of the program and the logs, and without a --page of what was measured")
 	f.StringArrayVar(&s.extra, "flag", nil, "a flag for mini-hpa, such as --workers=50; none is what is compared")
-	f.StringVar(&s.before, "before", "", "a mini-hpa that was built of another commit; the contender "+formerHPA+" is that one")
+	f.StringVar(&s.before, "before", "", "a mini-hpa that was built of another commit; the contender "+miniHPABefore+" is that one")
 	f.StringVar(&s.page, "page", "", "file of the page that is made of what was measured, which is kept beside it as .json; no page without it")
 	if err := f.Parse(args); err != nil {
 		return s, err
@@ -126,11 +126,11 @@ func (s settings) check() error {
 	}
 	for _, name := range s.contenders {
 		if _, known := makers()[name]; !known {
-			return fmt.Errorf("--contenders knows %s, %s, %s and %s, got %q", miniHPA, formerHPA, tunedHPA, defaultHPA, name)
+			return fmt.Errorf("--contenders knows %s, %s, %s and %s, got %q", miniHPA, miniHPABefore, tunedHPA, defaultHPA, name)
 		}
 	}
-	if slices.Contains(s.contenders, formerHPA) != (s.before != "") {
-		return fmt.Errorf("--before names the program of the contender %s: one is not without the other, got %q with the contenders %q", formerHPA, s.before, s.contenders)
+	if slices.Contains(s.contenders, miniHPABefore) != (s.before != "") {
+		return fmt.Errorf("--before names the program of the contender %s: one is not without the other, got %q with the contenders %q", miniHPABefore, s.before, s.contenders)
 	}
 	return s.within()
 }

@@ -177,7 +177,7 @@ func find(group []result, name string) *result {
 }
 
 func title(r result) string {
-	return map[string]string{miniHPA: "mini-hpa", formerHPA: "mini-hpa of " + r.Program, tunedHPA: "HPA, tuned", defaultHPA: "HPA, default flags"}[r.Name]
+	return map[string]string{miniHPA: "mini-hpa", miniHPABefore: "mini-hpa of " + r.Program, tunedHPA: "HPA, tuned", defaultHPA: "HPA, default flags"}[r.Name]
 }
 
 // ratio is a : b, as people say it.

@@ -44,14 +44,19 @@ type Target struct {
 	Source string
 }
 
+func newTarget(config *rest.Config, b cli.Build, namespace, source string) Target {
+	config.UserAgent = b.UserAgent()
+	config.Wrap(newFirstAlone().transport)
+	return Target{Config: config, Namespace: namespace, Source: source}
+}
+
 // ForController looks where a process in the cluster looks: --kubeconfig, the pod's service account, the user's
 // kubeconfig. A --context names an entry of a kubeconfig, hence rules the service account out.
 func (c Flags) ForController(b cli.Build) (Target, error) {
 	if c.kubeconfig == "" && c.context == "" {
 		config, err := rest.InClusterConfig()
 		if err == nil {
-			config.UserAgent = b.UserAgent()
-			return Target{Config: config, Namespace: podNamespace(), Source: "service account of the pod"}, nil
+			return newTarget(config, b, podNamespace(), "service account of the pod"), nil
 		}
 		if !errors.Is(err, rest.ErrNotInCluster) {
 			return Target{}, fmt.Errorf("cannot use the pod's service account (KUBERNETES_SERVICE_HOST is set): %w", err)
@@ -78,8 +83,7 @@ func (c Flags) ForUser(b cli.Build) (Target, error) {
 	if err != nil {
 		return Target{}, fmt.Errorf("cannot find the namespace in %s: %w", c.source(rules), err)
 	}
-	config.UserAgent = b.UserAgent()
-	return Target{Config: config, Namespace: namespace, Source: c.source(rules)}, nil
+	return newTarget(config, b, namespace, c.source(rules)), nil
 }
 
 // ForAnswer is ForUser for a command whose output is an answer about a namespace: that one, or the target's if none is named. What libraries log is no answer:

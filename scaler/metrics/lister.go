@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"sync/atomic"
 
 	"k8s.io/client-go/rest"
 	client "k8s.io/metrics/pkg/client/clientset/versioned/typed/metrics/v1beta1"
@@ -31,6 +32,8 @@ type Lister interface {
 type podLister struct {
 	client    rest.Interface
 	namespace string
+	// listed is how many samples the newest answer had.
+	listed atomic.Int64
 }
 
 // NewLister returns a Lister of metrics.k8s.io/v1beta1 for one namespace, or for all namespaces if it is empty. It works on
@@ -59,9 +62,10 @@ func (l *podLister) List(ctx context.Context) (Listing, error) {
 		return Listing{}, fmt.Errorf("list pods.metrics.k8s.io: %w", err)
 	}
 	defer body.Close()
-	list, err := readList(body)
+	list, err := readList(body, int(l.listed.Load()))
 	if err != nil {
 		return Listing{}, fmt.Errorf("list pods.metrics.k8s.io: %w", err)
 	}
+	l.listed.Store(int64(len(list.Samples)))
 	return list, nil
 }

@@ -36,18 +36,18 @@ func (j *jsonItem) whole() *metricsv1beta1.PodMetrics {
 	return &j.PodMetrics
 }
 
-// unmarshal decodes a PodMetrics in protobuf into the memory of an earlier one. All that is read of its messages are texts and messages:
+// unmarshal decodes a PodMetrics in protobuf into the memory of an earlier one, with the strings that are known. All that is read of its messages are texts and messages:
 //
 //	PodMetrics 1 metadata, 2 timestamp, 3 window, 4 containers
 //	ObjectMeta 1 name, 3 namespace
 //	ContainerMetrics 1 name, 2 usage, a map: 1 key, 2 value
 //	Quantity 1 text
-func unmarshal(item *metricsv1beta1.PodMetrics, text []byte) error {
+func unmarshal(item *metricsv1beta1.PodMetrics, text []byte, known names) error {
 	*item = metricsv1beta1.PodMetrics{Containers: item.Containers[:0]}
 	return fields(text, func(field int32, value []byte) error {
 		switch field {
 		case 1:
-			return unmarshalName(&item.ObjectMeta, value)
+			return unmarshalName(&item.ObjectMeta, value, known)
 		case 2:
 			return item.Timestamp.Unmarshal(value)
 		case 3:
@@ -55,25 +55,25 @@ func unmarshal(item *metricsv1beta1.PodMetrics, text []byte) error {
 		case 4:
 			n := len(item.Containers)
 			item.Containers = slices.Grow(item.Containers, 1)[:n+1]
-			return unmarshalContainer(&item.Containers[n], value)
+			return unmarshalContainer(&item.Containers[n], value, known)
 		}
 		return nil
 	})
 }
 
-func unmarshalName(meta *metav1.ObjectMeta, text []byte) error {
+func unmarshalName(meta *metav1.ObjectMeta, text []byte, known names) error {
 	return fields(text, func(field int32, value []byte) error {
 		switch field {
 		case 1:
 			meta.Name = string(value)
 		case 3:
-			meta.Namespace = string(value)
+			meta.Namespace = known.text(value)
 		}
 		return nil
 	})
 }
 
-func unmarshalContainer(c *metricsv1beta1.ContainerMetrics, text []byte) error {
+func unmarshalContainer(c *metricsv1beta1.ContainerMetrics, text []byte, known names) error {
 	const few = 16
 	if c.Name = ""; len(c.Usage) > few {
 		c.Usage = nil // clearing it again and again would take as long as it is large
@@ -82,21 +82,21 @@ func unmarshalContainer(c *metricsv1beta1.ContainerMetrics, text []byte) error {
 	return fields(text, func(field int32, value []byte) error {
 		switch field {
 		case 1:
-			c.Name = string(value)
+			c.Name = known.text(value)
 		case 2:
-			return unmarshalUsage(c, value)
+			return unmarshalUsage(c, value, known)
 		}
 		return nil
 	})
 }
 
-func unmarshalUsage(c *metricsv1beta1.ContainerMetrics, entry []byte) error {
+func unmarshalUsage(c *metricsv1beta1.ContainerMetrics, entry []byte, known names) error {
 	var name corev1.ResourceName
 	var used resource.Quantity
 	err := fields(entry, func(field int32, value []byte) (err error) {
 		switch field {
 		case 1:
-			name = corev1.ResourceName(value)
+			name = corev1.ResourceName(known.text(value))
 		case 2:
 			used, err = unmarshalQuantity(value)
 		}
@@ -164,4 +164,13 @@ func (n names) same(name string) string {
 	}
 	n[name] = name
 	return name
+}
+
+// text is the string of a text, which is made only where it is not known. It does not become known by that: an item may be one that cannot
+// be read, and of those nothing stays.
+func (n names) text(name []byte) string {
+	if known, found := n[string(name)]; found {
+		return known
+	}
+	return string(name)
 }

@@ -58,7 +58,7 @@ func TestNoQuantityTakesTime(t *testing.T) {
 	}
 	check := func(name, said, want string, body []byte) {
 		inNoTime(t, said, func() {
-			got, err := readList(bytes.NewReader(body))
+			got, err := readList(bytes.NewReader(body), 0)
 			read := len(got.Samples) == 2 && sameQuantity(got.Samples[0].Containers[0].Usage[0].Quantity, want)
 			told := len(got.Samples) == 1 && got.Unreadable == 1 && got.Samples[0].Name == "b" && strings.HasPrefix(got.Why.Error(), "pod shop/a: ")
 			if err != nil || want != "" && !read || want == "" && !told {

@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"errors"
 	"io"
+
+	"github.com/mini-hpa/mini-hpa/scaler/sample"
 )
 
 // window is how much of an answer is read at a time.
@@ -11,16 +13,19 @@ const window = 64 << 10
 
 // readList reads the body of a LIST item by item. For 25,000 pods the body has 6 MB and the decoded list 50 MB, which would be the largest
 // thing in the controller's memory every 15 seconds. Any error fails the whole list, except that complete items with a bad content are
-// left out.
-func readList(body io.Reader) (Listing, error) { return readAtMost(body, keepable) }
+// left out. As many samples are expected as there were in the answer before: a list that grows while it is read would be copied again and again,
+// to some five times its size.
+func readList(body io.Reader, expected int) (Listing, error) {
+	return readAtMost(body, expected, keepable)
+}
 
-func readAtMost(body io.Reader, keepable int) (Listing, error) {
+func readAtMost(body io.Reader, expected, keepable int) (Listing, error) {
 	in := bufio.NewReaderSize(body, window)
 	start, err := in.Peek(len(magic))
 	if err != nil && (len(start) == 0 || !errors.Is(err, io.EOF)) {
 		return Listing{}, broken(err)
 	}
-	l := &listing{known: names{}, keepable: keepable}
+	l := &listing{Listing: Listing{Samples: make([]sample.Pod, 0, expected)}, known: names{}, keepable: keepable}
 	if string(start) == magic {
 		err = l.readProto(in)
 	} else {

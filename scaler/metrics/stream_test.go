@@ -42,7 +42,7 @@ func TestReadListIsWhatWasSent(t *testing.T) {
 	for _, mediaType := range []string{protobufType, jsonType} {
 		for name, slow := range map[string]func(io.Reader) io.Reader{"at once": func(r io.Reader) io.Reader { return r }, "byte by byte": iotest.OneByteReader} {
 			t.Run(mediaType+", "+name, func(t *testing.T) {
-				got, err := readList(slow(bytes.NewReader(encode(t, mediaType, sent))))
+				got, err := readList(slow(bytes.NewReader(encode(t, mediaType, sent))), 0)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -84,17 +84,17 @@ func TestSamplesLoseNothingThatIsRead(t *testing.T) {
 // TestReadListRefusesAPart: half an answer must never be taken for pods that vanished.
 func TestReadListRefusesAPart(t *testing.T) {
 	body := encode(t, protobufType, []metricsv1beta1.PodMetrics{pod("shop", "a", epoch, "app"), pod("shop", "b", epoch, "app")})
-	whole, err := readList(bytes.NewReader(body))
+	whole, err := readList(bytes.NewReader(body), 0)
 	if err != nil || len(whole.Samples) != 2 {
 		t.Fatalf("%d samples, error %v", len(whole.Samples), err)
 	}
 	for n := range len(body) {
-		got, err := readList(bytes.NewReader(body[:n]))
+		got, err := readList(bytes.NewReader(body[:n]), 0)
 		if err == nil && len(got.Samples) != len(whole.Samples) {
 			t.Errorf("the first %d of %d bytes were taken for %d samples", n, len(body), len(got.Samples))
 		}
 		broke := errors.New("connection reset")
-		if _, err := readList(io.MultiReader(bytes.NewReader(body[:n]), iotest.ErrReader(broke))); !errors.Is(err, broke) {
+		if _, err := readList(io.MultiReader(bytes.NewReader(body[:n]), iotest.ErrReader(broke)), 0); !errors.Is(err, broke) {
 			t.Errorf("a connection that broke after %d bytes: error %v", n, err)
 		}
 	}
@@ -111,7 +111,7 @@ func readWhole(body []byte) ([]sample.Pod, error) {
 func TestAPartOfJSONIsRefused(t *testing.T) {
 	body := bytes.TrimSpace(encode(t, jsonType, []metricsv1beta1.PodMetrics{pod("shop", "a", epoch, "app"), pod("shop", "b", epoch, "app")}))
 	for n := range len(body) {
-		if got, err := readList(bytes.NewReader(body[:n])); err == nil {
+		if got, err := readList(bytes.NewReader(body[:n]), 0); err == nil {
 			t.Errorf("the first %d of %d bytes were taken for %d samples", n, len(body), len(got.Samples))
 		}
 	}
@@ -126,7 +126,7 @@ func TestOneUnreadableQuantityCostsThatPod(t *testing.T) {
 			t.Fatalf("%s: nothing was broken", mediaType)
 		}
 		whole := bytes.Replace(encode(t, mediaType, items), bytes.TrimSpace(item(t, mediaType, encode(t, mediaType, items[1:2]))), item(t, mediaType, body), 1)
-		got, err := readList(bytes.NewReader(whole))
+		got, err := readList(bytes.NewReader(whole), 0)
 		if err != nil {
 			t.Fatalf("%s: %v", mediaType, err)
 		}
@@ -182,7 +182,7 @@ func TestReadListIsBounded(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			body := &boundedBody{ReadCloser: io.NopCloser(io.MultiReader(strings.NewReader(begin), &endless{text: []byte(text), left: much})), left: mostListed, most: mostListed}
-			got, err := readAtMost(body, 4<<20)
+			got, err := readAtMost(body, 0, 4<<20)
 			if read := mostListed - body.left; err == nil || read > 9<<20 {
 				t.Fatalf("%d samples of %d MiB were read, error %v", len(got.Samples), read>>20, err)
 			}
@@ -221,7 +221,7 @@ func TestReadListRefuses(t *testing.T) {
 		"a field across the end":   {message(typed, 2<<3|wireBytes, 3, 9<<3|wireFixed64, "12345678"), "more than its list"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got, err := readList(bytes.NewReader(story.body)); err == nil || !strings.Contains(err.Error(), story.want) {
+			if got, err := readList(bytes.NewReader(story.body), 0); err == nil || !strings.Contains(err.Error(), story.want) {
 				t.Errorf("%d samples, error %v, want %q in it", len(got.Samples), err, story.want)
 			}
 		})
@@ -233,12 +233,12 @@ func TestReadListReadsOverWhatIsNew(t *testing.T) {
 	body := encode(t, protobufType, []metricsv1beta1.PodMetrics{pod("shop", "a", epoch, "app")})
 	extra := message(9<<3|wireVarint, 1<<40, 10<<3|wireFixed64, "12345678", 11<<3|wireFixed32, "1234", 12<<3|wireBytes, 3, "new")
 	body = append(append([]byte(magic), extra...), body[len(magic):]...)
-	if got, err := readList(bytes.NewReader(append(body, extra...))); err != nil || len(got.Samples) != 1 {
+	if got, err := readList(bytes.NewReader(append(body, extra...)), 0); err != nil || len(got.Samples) != 1 {
 		t.Errorf("in the envelope: %d samples, error %v", len(got.Samples), err)
 	}
 	inner := message(1<<3|wireBytes, 0, 2<<3|wireBytes, 0, 9<<3|wireVarint, 1<<40)
 	body = message(magic, 1<<3|wireBytes, 16, 2<<3|wireBytes, 14, "PodMetricsList", 2<<3|wireBytes, len(inner), string(inner), 3<<3|wireBytes, 0)
-	if got, err := readList(bytes.NewReader(body)); err != nil || len(got.Samples) != 1 {
+	if got, err := readList(bytes.NewReader(body), 0); err != nil || len(got.Samples) != 1 {
 		t.Errorf("at the end of the list: %d samples, error %v", len(got.Samples), err)
 	}
 }
@@ -251,7 +251,7 @@ func FuzzReadList(f *testing.F) {
 	f.Add(encode(f, protobufType, []metricsv1beta1.PodMetrics{oddItems()[0], oddItems()[5]}))
 	f.Add(encode(f, jsonType, oddItems()[3:]))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		got, err := readList(bytes.NewReader(body))
+		got, err := readList(bytes.NewReader(body), 0)
 		if err != nil || got.Unreadable > 0 || immense.Match(body) {
 			return
 		}

@@ -99,5 +99,5 @@ func (l *protoList) readItem(size int64) error {
 	if err != nil {
 		return err
 	}
-	return l.add(&l.item, unmarshal(&l.item, text))
+	return l.add(&l.item, unmarshal(&l.item, text, l.known))
 }

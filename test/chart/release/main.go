@@ -11,6 +11,8 @@ import (
 	"flag"
 	"io"
 
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
 	"github.com/mini-hpa/mini-hpa/test/image"
 	"github.com/mini-hpa/mini-hpa/test/image/product"
 )
@@ -23,6 +25,8 @@ type options struct {
 	platforms []string
 	// snapshot tries the release of a version that the repository does not speak of yet.
 	snapshot bool
+	// digest is that of an image which is there already. With it only what is made of the chart is written.
+	digest string
 }
 
 func main() { product.Main(command) }
@@ -37,7 +41,11 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 	flags.SetOutput(stderr)
 	flags.StringVar(&o.out, "o", "../../dist", "the folder, which must be empty or missing")
 	flags.BoolVar(&o.snapshot, "snapshot", false, "do not mind that the chart and the changelog speak of another version")
-	o.platforms, err = o.Parse(flags, args, defaultPlatforms(), image.Targets())
+	flags.StringVar(&o.digest, "image", "", "the digest (\"sha256:...\") of an image that is there already: write the chart and the manifests for it, and nothing else")
+	if o.platforms, err = o.Parse(flags, args, defaultPlatforms(), image.Targets()); err != nil || o.digest == "" {
+		return o, err
+	}
+	_, err = v1.NewHash(o.digest)
 	return o, err
 }
 

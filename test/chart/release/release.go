@@ -18,10 +18,8 @@ import (
 	"time"
 
 	"github.com/mini-hpa/mini-hpa/test/image"
+	"github.com/mini-hpa/mini-hpa/test/image/product"
 )
-
-// imageName is where the image is published, and what the chart asks for.
-const imageName = "ghcr.io/mini-hpa/mini-hpa"
 
 // folder is what is written, and when it is said to have been made.
 type folder struct {
@@ -42,6 +40,10 @@ func release(ctx context.Context, o options, stdout io.Writer) error {
 	}
 	out, err := o.open(ctx)
 	if err != nil {
+		return err
+	}
+	if o.digest != "" {
+		_, err := o.chart(out, o.digest)
 		return err
 	}
 	aside, err := os.MkdirTemp("", "mini-hpa-release-")
@@ -101,7 +103,7 @@ func (o options) check() (notes []byte, err error) {
 		return []byte("A snapshot that is not released.\n"), nil
 	}
 	var problems []error
-	for _, line := range []string{"appVersion: " + o.Version, "image: " + imageName + ":" + o.Version} {
+	for _, line := range []string{"appVersion: " + o.Version, "image: " + product.ImageName + ":" + o.Version} {
 		if !slices.Contains(strings.Split(strings.ReplaceAll(string(about), "  ", ""), "\n"), line) {
 			problems = append(problems, fmt.Errorf("the chart's Chart.yaml has no line %q", line))
 		}
@@ -189,7 +191,7 @@ func (o options) image(out folder, programs map[string]string) (image.Result, er
 			nodes[platform] = program
 		}
 	}
-	return image.Write(filepath.Join(out.path, "mini-hpa_image.tar"), imageName+":"+o.Version, o.Image(nodes, out.at))
+	return image.Write(filepath.Join(out.path, "mini-hpa_image.tar"), product.ImageName+":"+o.Version, o.Image(nodes, out.at))
 }
 
 // about is what the workflow has to know of the files.

@@ -22,9 +22,11 @@ import (
 	cyclonedx "github.com/CycloneDX/cyclonedx-go"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-containerregistry/pkg/registry"
+	"helm.sh/helm/v4/pkg/chart/v2/loader"
 	"helm.sh/helm/v4/pkg/pusher"
 	"sigs.k8s.io/yaml"
 
+	"github.com/mini-hpa/mini-hpa/test/chart/publish"
 	"github.com/mini-hpa/mini-hpa/test/image"
 	"github.com/mini-hpa/mini-hpa/test/image/product"
 )
@@ -174,13 +176,13 @@ func manifests(t *testing.T, dist string) {
 	var released about
 	must(t, json.Unmarshal(read(t, dist, "release.json"), &released))
 	text := string(read(t, dist, "install.yaml"))
-	if !strings.Contains(text, `image: "`+imageName+"@"+released.Digest+`"`) || !strings.HasPrefix(released.Digest, "sha256:") {
+	if !strings.Contains(text, `image: "`+product.ImageName+"@"+released.Digest+`"`) || !strings.HasPrefix(released.Digest, "sha256:") {
 		t.Errorf("install.yaml does not ask for %s", released.Digest)
 	}
 	if strings.Contains(text, "Helm") || strings.Contains(text, "helm") {
 		t.Error("install.yaml speaks of Helm")
 	}
-	want := about{Version: "v1.2.3", Commit: "0123abcd", Created: "2023-11-14T22:13:20Z", Chart: chart(t).file(), Image: imageName + ":v1.2.3", Go: released.Go, Digest: released.Digest, Platforms: released.Platforms}
+	want := about{Version: "v1.2.3", Commit: "0123abcd", Created: "2023-11-14T22:13:20Z", Chart: chart(t).file(), Image: product.ImageName + ":v1.2.3", Go: released.Go, Digest: released.Digest, Platforms: released.Platforms}
 	if diff := cmp.Diff(want, released); diff != "" || len(released.Platforms) != 2 || !strings.HasPrefix(released.Go, "go1.") {
 		t.Errorf("release.json: %v\n%s", released.Platforms, diff)
 	}
@@ -258,6 +260,27 @@ func push(t *testing.T, dist string) string {
 	return digest
 }
 
+// The real node is given a chart for an image that was made for it alone.
+func TestTheChartOfAnImageThatIsThereAlready(t *testing.T) {
+	t.Parallel()
+	out, digest := filepath.Join(t.TempDir(), "dist"), "sha256:"+strings.Repeat("0a", 32)
+	var stdout, stderr bytes.Buffer
+	args := []string{"-root", repository(t, "v1.2.3"), "-o", out, "-version", "v1.2.4-rc.1", "-snapshot", "-image", digest}
+	if code := command(t.Context(), args, &stdout, &stderr); code != product.ExitWritten {
+		t.Fatalf("exit code %d: %s", code, &stderr)
+	}
+	if diff := cmp.Diff([]string{"install.yaml", "mini-hpa-1.2.4-rc.1.tgz", "mini-hpa_kustomize.tar.gz"}, names(t, out)); diff != "" {
+		t.Errorf("files (-want +got):\n%s", diff)
+	}
+	released, err := loader.LoadFile(filepath.Join(out, "mini-hpa-1.2.4-rc.1.tgz"))
+	must(t, err)
+	manifests, err := publish.Manifests(released)
+	must(t, err)
+	if want := `image: "` + product.ImageName + "@" + digest + `"`; !strings.Contains(string(manifests), want) || !bytes.Equal(manifests, read(t, out, "install.yaml")) {
+		t.Errorf("the chart does not install install.yaml with %s:\n%s", want, manifests)
+	}
+}
+
 // TestTheBillNamesWhatIsInTheProgram holds the SBOM to what Go itself says of the real program.
 func TestTheBillNamesWhatIsInTheProgram(t *testing.T) {
 	t.Parallel()
@@ -314,6 +337,7 @@ func TestAReleaseThatTheRepositoryDoesNotSpeakOf(t *testing.T) {
 		"a commit that is split":     {[]string{"-version", "v1.2.3", "-commit", "a b"}, product.ExitFailed, `the commit "a b"`},
 		"a platform of others":       {[]string{"-version", "v1.2.3", "-platform", "plan9/amd64"}, product.ExitFailed, `unknown platform "plan9/amd64"`},
 		"a folder that is not empty": {[]string{"-version", "v1.2.3", "-o", full}, product.ExitFailed, "must be empty, and holds old.zip"},
+		"an image without a digest":  {[]string{"-version", "v1.2.3", "-image", "sha256:12"}, product.ExitUsage, "wrong number of hex digits"},
 		"an argument":                {[]string{"v1.2.3"}, product.ExitUsage, `unexpected argument "v1.2.3"`},
 	} {
 		t.Run(name, func(t *testing.T) {

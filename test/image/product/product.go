@@ -18,6 +18,9 @@ import (
 // project is where the sources are.
 const project = "https://github.com/mini-hpa/mini-hpa"
 
+// ImageName is where the image of a release is published, without its tag. The chart of a release asks for it.
+const ImageName = "ghcr.io/mini-hpa/mini-hpa"
+
 // nonRoot is the user of the image: a number, so that Kubernetes can verify runAsNonRoot, and that of distroless's nonroot.
 const nonRoot = "65532:65532"
 

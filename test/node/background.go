@@ -10,6 +10,7 @@ import (
 
 	"github.com/mini-hpa/mini-hpa/test/background"
 	"github.com/mini-hpa/mini-hpa/test/controlplane/binaries"
+	"github.com/mini-hpa/mini-hpa/test/node/machine"
 	"github.com/mini-hpa/mini-hpa/test/node/sandbox"
 )
 
@@ -31,7 +32,7 @@ func (a *app) up(ctx context.Context) error {
 	if err := a.service.Up(ctx, func() error { return a.start(ctx) }); err != nil {
 		return err
 	}
-	a.say("ready; helm is %s", files["helm"])
+	a.say("ready; helm is %s, and mini-hpa's image %s:v%s", files["helm"], machine.ImageRepository, machine.Version)
 	_, err = fmt.Fprintf(a.stdout, "export KUBECONFIG='%s'\nexport PATH='%s':\"$PATH\"\n", a.service.File(kubeconfigFile), filepath.Dir(files["kubectl"]))
 	return err
 }

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 
@@ -40,11 +39,11 @@ func work(ctx context.Context, dir string, args []string) error {
 	}
 	switch args[0] {
 	case workStory:
-		return play(ctx, m, dir, story.Play)
+		return story.Play(ctx, m, dir, os.Stdout)
 	case workQueue:
-		return play(ctx, m, dir, story.PlayQueue)
+		return story.PlayQueue(ctx, m, dir, os.Stdout)
 	case workWake:
-		return play(ctx, m, dir, story.PlayWake(variant, picture))
+		return story.PlayWake(variant, picture)(ctx, m, dir, os.Stdout)
 	case workServe:
 		return hold(ctx, m, dir)
 	}
@@ -58,14 +57,6 @@ func tellings(args []string) (story.Variant, string, error) {
 	}
 	variant, err := story.ReadVariant(args[2:])
 	return variant, args[1], err
-}
-
-func play(ctx context.Context, m *machine.Machine, dir string, play func(context.Context, *machine.Machine, string, string, io.Writer) error) error {
-	root, err := productDir(ctx)
-	if err != nil {
-		return err
-	}
-	return play(ctx, m, filepath.Join(root, "charts", "mini-hpa"), dir, os.Stdout)
 }
 
 // hold keeps the node running and lets callers from outside in.

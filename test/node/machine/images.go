@@ -9,25 +9,22 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 
 	"github.com/mini-hpa/mini-hpa/test/controlplane/binaries"
 	"github.com/mini-hpa/mini-hpa/test/image"
 )
 
-// The images on the node. The registry does not exist, so that nothing can be pulled by mistake.
+// The images on the node beside the product's. The registry does not exist, so that nothing can be pulled by mistake.
 const (
-	registry      = "mini-hpa.invalid/"
-	Tag           = "node"                       // of all images
-	product       = "mini-hpa"                   // also the name of its program
-	Repository    = registry + product           // the product's image without its tag
-	BurnerImage   = registry + "burner:" + Tag   // serves HTTP and burns CPU as the requests say
-	ConsumerImage = registry + "consumer:" + Tag // works on a queue of RabbitMQ
-	AnswererImage = registry + "answerer:" + Tag // serves requests of five kinds
-	pauseImage    = registry + "pause:" + Tag    // holds a pod's namespaces
-	metricsServer = "metrics-server"             // also the name of its program and its objects
-	metricsImage  = registry + metricsServer + ":" + Tag
+	nowhere       = "mini-hpa.invalid/"
+	tag           = "node"
+	BurnerImage   = nowhere + "burner:" + tag   // serves HTTP and burns CPU as the requests say
+	ConsumerImage = nowhere + "consumer:" + tag // works on a queue of RabbitMQ
+	AnswererImage = nowhere + "answerer:" + tag // serves requests of five kinds
+	pauseImage    = nowhere + "pause:" + tag    // holds a pod's namespaces
+	metricsServer = "metrics-server"            // also the name of its program and its objects
+	metricsImage  = nowhere + metricsServer + ":" + tag
 	nobody        = "65532:65532" // the same user as in the product's own image
 	imagesDir     = "images"
 )
@@ -73,10 +70,8 @@ func overlay(root, dir string, patches []Patch) (string, error) {
 	return name, os.WriteFile(name, list, 0o600)
 }
 
-// recipe is an image and the Go program in it; a program that is there already has a file instead.
-type recipe struct {
-	name, pkg, ldflags, file, overlay string
-}
+// recipe is an image and the Go program in it, of the tests' module; a program that is there already has a file instead.
+type recipe struct{ name, pkg, file string }
 
 // Images are those of the node. Root is the directory of the product's module, of which Patches change a copy, and Dir that of the sandbox.
 type Images struct {
@@ -85,58 +80,44 @@ type Images struct {
 	Patches   []Patch
 }
 
-// Build writes the archives of all images, and the programs in them, into the directory of the sandbox, which needs the go command and is therefore done
-// before the sandbox starts.
+// Build writes the archives of all images, the programs in them, and the chart into the directory of the sandbox, which needs the go command and is
+// therefore done before the sandbox starts.
 func (i *Images) Build(ctx context.Context, out io.Writer) error {
 	if err := os.MkdirAll(filepath.Join(i.Dir, imagesDir), 0o755); err != nil {
 		return fmt.Errorf("make the directory of the images: %w", err)
-	}
-	patched, err := overlay(i.Root, i.Dir, i.Patches)
-	if err != nil {
-		return err
 	}
 	for _, r := range []recipe{
 		{name: pauseImage, pkg: "./node/pause"},
 		{name: BurnerImage, pkg: "./node/burner"},
 		{name: ConsumerImage, pkg: "./node/consumer"},
 		{name: AnswererImage, pkg: "./node/answerer"},
-		{name: Repository + ":" + Tag, pkg: "./cmd/mini-hpa", ldflags: "-X main.version=" + Tag, overlay: patched},
 		{name: metricsImage, file: i.Files[metricsServer]},
 	} {
 		if err := r.build(ctx, i.Root, filepath.Join(i.Dir, imagesDir), out); err != nil {
 			return err
 		}
 	}
-	return nil
+	return i.release(ctx, out)
 }
 
 func (r recipe) build(ctx context.Context, root, dir string, out io.Writer) error {
-	base := filepath.Base(r.pkg)
-	if r.file != "" {
-		base = filepath.Base(r.file)
-	}
-	platform := "linux/" + runtime.GOARCH
+	base := filepath.Base(r.pkg + r.file)
 	if r.file == "" {
 		r.file = filepath.Join(dir, base)
-		source := image.Source{Dir: r.module(root), Package: r.pkg, LDFlags: r.ldflags, Overlay: r.overlay}
-		if err := image.Compile(ctx, source, platform, r.file); err != nil {
+		if err := image.Compile(ctx, image.Source{Dir: filepath.Join(root, "test"), Package: r.pkg}, platform, r.file); err != nil {
 			return err
 		}
 	}
-	result, err := image.Write(filepath.Join(dir, base+".tar"), r.name, image.Spec{
-		Binaries: map[string]string{platform: r.file}, Path: "/" + base, User: nobody,
-	})
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(out, "image %s, %d MiB\n", result.Name, result.Size>>20)
-	return nil
+	_, err := pack(filepath.Join(dir, base+".tar"), r.name, image.Spec{Binaries: map[string]string{platform: r.file}, Path: "/" + base, User: nobody}, out)
+	return err
 }
 
-// module is the directory of the module that holds the program.
-func (r recipe) module(root string) string {
-	if strings.HasPrefix(r.pkg, "./node/") {
-		return filepath.Join(root, "test")
+// pack writes an image, tells so, and returns its digest.
+func pack(path, name string, spec image.Spec, out io.Writer) (string, error) {
+	result, err := image.Write(path, name, spec)
+	if err != nil {
+		return "", err
 	}
-	return root
+	fmt.Fprintf(out, "image %s, %d MiB\n", result.Name, result.Size>>20)
+	return result.Digest, nil
 }

@@ -47,14 +47,15 @@ type stage struct {
 	run  func(ctx context.Context) error
 }
 
-// Start runs the node in the sandbox that the caller is in, with the images that BuildImages has put into its directory, and returns
-// when pods run and the metrics API has samples. There is nothing to stop: all of it ends with the sandbox.
+// Start runs the node in the sandbox that the caller is in, with what Images.Build has put into its directory, and returns when
+// pods run and the metrics API has samples. There is nothing to stop: all of it ends with the sandbox.
 func Start(ctx context.Context, dir string, o Options, out io.Writer) (*Machine, error) {
 	m := &Machine{dir: dir, options: o, out: out, began: time.Now()}
 	for _, s := range []stage{
 		{"directories", m.makeDirs},
 		{"control plane", m.startControlPlane},
 		{"name server", m.startNames},
+		{"registry with the image of a release", m.startRegistry},
 		{"containerd with the images", m.startContainerd},
 		{"kubelet", m.startKubelet},
 		{"kube-proxy", m.startProxy},
@@ -74,7 +75,7 @@ func (m *Machine) makeDirs(context.Context) error {
 		return err
 	}
 	var errs []error
-	for _, name := range []string{"logs", "cni", "pods", "kubelet", "volume-plugins"} {
+	for _, name := range []string{"logs", "cni", "pods", "kubelet", "volume-plugins", registryDir} {
 		errs = append(errs, os.MkdirAll(filepath.Join(m.dir, name), 0o755))
 	}
 	// Beside the cluster's own name server there is none: nothing outside exists.
@@ -86,7 +87,7 @@ func (m *Machine) startControlPlane(ctx context.Context) (err error) {
 	if m.Programs, err = binaries.EnsureNode(ctx, m.out); err != nil { // built before; this finds them
 		return err
 	}
-	m.Programs[product] = filepath.Join(m.dir, imagesDir, product)
+	m.Programs[program] = filepath.Join(m.dir, imagesDir, program)
 	m.Cluster, err = controlplane.Run(ctx, controlplane.Options{
 		Dir: m.settings.Cluster, Audit: true, Nodes: -1, Address: sandbox.Address, Out: m.out,
 	})

@@ -23,11 +23,15 @@ func (d *director) createNamespace(ctx context.Context, name string) error {
 	return err
 }
 
-// installRelease is what an administrator does. With failurePolicy Fail, an admission that nobody answers does not pass for one that was
-// answered.
+// installRelease is what an administrator does with the files of a release, as docs/install.md has it for a registry of one's own. With failurePolicy
+// Fail, an admission that nobody answers does not pass for one that was answered.
 func (d *director) installRelease(ctx context.Context, settings ...string) error {
-	_, err := d.helm(ctx, append([]string{"install", release, d.chart, "--namespace=" + namespace, "--wait", "--timeout=" + patience.String(),
-		"--set=image.repository=" + machine.Repository, "--set=image.tag=" + machine.Tag, "--set=image.pullPolicy=Never",
+	const charts = "oci://" + machine.Registry + "/charts"
+	if _, err := d.helm(ctx, "push", d.Chart(), charts, "--plain-http"); err != nil {
+		return err
+	}
+	_, err := d.helm(ctx, append([]string{"install", release, charts + "/mini-hpa", "--version=" + machine.Version, "--plain-http",
+		"--namespace=" + namespace, "--wait", "--timeout=" + patience.String(), "--set=global.imageRegistry=" + machine.Registry,
 		"--set=controller.metricsResolution=" + machine.Resolution.String(), "--set=webhook.failurePolicy=Fail"}, settings...)...)
 	if err != nil {
 		return err
@@ -39,7 +43,12 @@ func (d *director) installRelease(ctx context.Context, settings ...string) error
 	if want := *found.Spec.Replicas; found.Status.ReadyReplicas != want || want < 2 {
 		return fmt.Errorf("helm is satisfied with %d ready pods of %d, which should be all of at least 2", found.Status.ReadyReplicas, want)
 	}
-	d.say("%d pods are ready in a namespace that enforces the restricted Pod Security Standard", found.Status.ReadyReplicas)
+	image := found.Spec.Template.Spec.Containers[0].Image
+	if !strings.HasPrefix(image, machine.ImageRepository+"@sha256:") {
+		return fmt.Errorf("the chart of a release should ask for its image by the digest, and asks for %s", image)
+	}
+	d.say("helm has installed %s/mini-hpa, version %s", charts, machine.Version)
+	d.say("%d pods of the image %s are ready in a namespace that enforces the restricted Pod Security Standard", found.Status.ReadyReplicas, image)
 	return nil
 }
 

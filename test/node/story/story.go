@@ -1,6 +1,6 @@
 //go:build linux
 
-// Package story is what happens on the real node: mini-hpa is installed by its Helm chart, scales a web server and a database that really
+// Package story is what happens on the real node: mini-hpa is installed from a registry by its Helm chart, scales a web server and a database that really
 // use CPU, loses its leader, and is removed again. In another story a worker sleeps until a RabbitMQ has messages for it, and in a third
 // one a workload sleeps until somebody makes a request. Every scene says what it expects, and the first expectation that fails ends the story.
 package story
@@ -38,15 +38,15 @@ const (
 type director struct {
 	*machine.Machine
 
-	chart, dir string // the chart's directory; a place for files
-	began      time.Time
-	words      map[string]string // what manifests leave open
-	rate       throttle          // requests per second to the web server
-	queries    throttle          // those to the database
-	broker     *rabbitmq.Broker
-	book       rabbitmq.Book // of the worker's messages
-	calls      callbook
-	variant    Variant
+	dir     string // a place for files
+	began   time.Time
+	words   map[string]string // what manifests leave open
+	rate    throttle          // requests per second to the web server
+	queries throttle          // those to the database
+	broker  *rabbitmq.Broker
+	book    rabbitmq.Book // of the worker's messages
+	calls   callbook
+	variant Variant
 
 	mu      sync.Mutex // the watcher also speaks
 	out     io.Writer
@@ -59,9 +59,9 @@ type scene struct {
 	play  func(ctx context.Context) error
 }
 
-// Play plays the story on the machine, with the chart in a directory, its scratch files in dir, telling it as it goes.
-func Play(ctx context.Context, m *machine.Machine, chart, dir string, out io.Writer) error {
-	d := newDirector(m, chart, dir, out)
+// Play plays the story on the machine, with its scratch files in dir, telling it as it goes.
+func Play(ctx context.Context, m *machine.Machine, dir string, out io.Writer) error {
+	d := newDirector(m, dir, out)
 	return d.perform(ctx, []scene{
 		{"a database starts", d.startDB},
 		{"helm install, with a volume for traces", d.installWithTraces},
@@ -82,8 +82,8 @@ func Play(ctx context.Context, m *machine.Machine, chart, dir string, out io.Wri
 }
 
 // PlayQueue plays the story of the worker.
-func PlayQueue(ctx context.Context, m *machine.Machine, chart, dir string, out io.Writer) error {
-	d := newDirector(m, chart, dir, out)
+func PlayQueue(ctx context.Context, m *machine.Machine, dir string, out io.Writer) error {
+	d := newDirector(m, dir, out)
 	return d.perform(ctx, []scene{
 		{"a broker starts", d.startBroker},
 		{"helm install, with the broker as a source", d.installWithSources},
@@ -97,17 +97,17 @@ func PlayQueue(ctx context.Context, m *machine.Machine, chart, dir string, out i
 }
 
 // PlayWake plays the story of a workload that sleeps and wakes on requests, in a variant. What happens to one of them is drawn into a file, if that has a name.
-func PlayWake(variant Variant, picture string) func(ctx context.Context, m *machine.Machine, chart, dir string, out io.Writer) error {
-	return func(ctx context.Context, m *machine.Machine, chart, dir string, out io.Writer) error {
-		d := newDirector(m, chart, dir, out)
+func PlayWake(variant Variant, picture string) func(ctx context.Context, m *machine.Machine, dir string, out io.Writer) error {
+	return func(ctx context.Context, m *machine.Machine, dir string, out io.Writer) error {
+		d := newDirector(m, dir, out)
 		d.variant = variant
 		return d.wake(ctx, picture)
 	}
 }
 
-func newDirector(m *machine.Machine, chart, dir string, out io.Writer) *director {
+func newDirector(m *machine.Machine, dir string, out io.Writer) *director {
 	return &director{
-		Machine: m, chart: chart, dir: dir, began: time.Now(), out: out, history: map[string][]int32{},
+		Machine: m, dir: dir, began: time.Now(), out: out, history: map[string][]int32{},
 		words: map[string]string{"Burner": machine.BurnerImage, "Consumer": machine.ConsumerImage, "Answerer": machine.AnswererImage},
 	}
 }

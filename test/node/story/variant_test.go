@@ -88,7 +88,7 @@ func TestTheManifestOfEachPath(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		d := newDirector(nil, "", t.TempDir(), io.Discard)
+		d := newDirector(nil, t.TempDir(), io.Discard)
 		v.fill(d.words)
 		d.words["Ledger"], d.words["Address"], d.words["CallersPort"] = "http://10.0.0.1", "10.0.0.1", "80"
 		path, err := d.file("wake.yaml")

@@ -231,12 +231,15 @@ func TestImage(t *testing.T) {
 			}
 		})
 	}
-	released, err := publish.Load(chartPath, digest)
-	must(t, "load the chart", err)
-	text, err := publish.Manifests(released)
-	must(t, "render the chart of a release", err)
-	if want := `image: "ghcr.io/mini-hpa/mini-hpa@` + digest + `"`; !strings.Contains(string(text), want) {
-		t.Errorf("the chart of a release does not ask for its image by the digest: no %s", want)
+	for registry, repository := range map[string]string{"": "ghcr.io/mini-hpa/mini-hpa", "r.example.com": "r.example.com/mini-hpa/mini-hpa"} {
+		released, err := publish.Load(chartPath, digest)
+		must(t, "load the chart", err)
+		released.Values["global"] = map[string]any{"imageRegistry": registry}
+		text, err := publish.Manifests(released)
+		must(t, "render the chart of a release", err)
+		if want := `image: "` + repository + "@" + digest + `"`; !strings.Contains(string(text), want) {
+			t.Errorf("with the registry %q the chart of a release does not ask for its image by the digest: no %s", registry, want)
+		}
 	}
 	if about := string(read(t, "Chart.yaml")); !strings.Contains(about, "image: ghcr.io/mini-hpa/mini-hpa:"+version+"\n") {
 		t.Errorf("Chart.yaml names another image:\n%s", about)

@@ -142,7 +142,7 @@ demo-wake: ## Watch a workload sleep and wake on requests of five kinds on a rea
 	cd test && $(GO) run ./node wake --picture=../demo-output/wake.svg
 
 .PHONY: wake-faults
-WITH ?= always always,late-proxy always,roll-activators,kill-leader always,refuse late-proxy late-doors late-pods roll-activators,kill-leader kill-leader refuse crash,hold-unready crash late-proxy,no-prestop late-doors,no-prestop late-doors,no-prestop,no-wait-sleep late-pods,no-wait-out
+WITH ?= always always,late-proxy always,roll-activators,kill-leader always,refuse always,crash late-proxy late-doors late-pods roll-activators,kill-leader kill-leader refuse crash,hold-unready crash late-proxy,no-prestop late-doors,no-prestop late-doors,no-prestop,no-wait-sleep late-pods,no-wait-out
 wake-faults: ## Tell that story with faults, and with what mini-hpa does against them left out, one after the other; four minutes for each of WITH.
 	cd test && for with in $(WITH); do $(GO) run ./node wake --with=$$with || exit 1; done
 

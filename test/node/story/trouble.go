@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -50,6 +51,16 @@ func atCrash(b *callbook, l loss) bool {
 		}
 	}
 	return false
+}
+
+// crashing is how long after it was told to the last pod has crashed.
+const crashing = 3 * time.Second
+
+// atWork excuses what a pod was working on when it crashed. What it has been given is given to no other one, as it may have been done.
+func atWork(b *callbook, l loss) bool {
+	return !strings.Contains(l.err.Error(), "connection refused") && slices.ContainsFunc(b.crashes, func(crash time.Time) bool {
+		return l.ended.After(crash) && l.ended.Before(crash.Add(crashing))
+	})
 }
 
 // rest waits for a time that is not longer than that.

@@ -83,6 +83,10 @@ func parts() []part {
 			v.cycles, v.burst = 1, 110*time.Second // requests are led to pods alone a minute and ten seconds after the end of the sleep
 			words := v.words
 			v.troubles = append(v.troubles, crashPods)
+			if v.isAlways() {
+				v.excuses = append(v.excuses, atWork)
+				return
+			}
 			v.excuses = append(v.excuses, func(b *callbook, l loss) bool { return words["Wake"] != holdUnready || atCrash(b, l) })
 		}},
 		{"hold-unready", "requests wait also while there are pods of which none is ready (hold-on=unready)", func(v *Variant) {

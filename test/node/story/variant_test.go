@@ -66,6 +66,10 @@ func TestReadVariant(t *testing.T) {
 		t.Error("with hold-on=unready not every loss is excused, and without it each")
 	}
 	now := time.Now()
+	waited := loss{begun: now, ended: now.Add(time.Minute), err: errors.New("EOF")}
+	if b := (&callbook{crashes: []time.Time{now}}); excused(b, waited, "always", "crash") || !excused(b, waited, "hold-unready", "crash") {
+		t.Error("where all requests go through the activators, a crash is an excuse for what pods work on alone")
+	}
 	if refused := (loss{begun: now, ended: now, err: errors.New("connection refused")}); excused(&callbook{ready: []readiness{{at: now}}}, refused, "always", "refuse") {
 		t.Error("where all requests go through the activators, a pod that refuses is no excuse")
 	}
@@ -189,6 +193,10 @@ func TestLossesThatAreExcused(t *testing.T) {
 		"before nodes knew":              {atCrash, loss{begun: at(102), ended: at(102), err: refused}, true},
 		"when they have to know":         {atCrash, loss{begun: at(120), ended: at(121), err: refused}, false},
 		"before it crashed":              {atCrash, loss{begun: at(90), ended: at(91), err: refused}, false},
+		"in its hands":                   {atWork, loss{begun: at(90), ended: at(101), err: cut}, true},
+		"refused by it":                  {atWork, loss{begun: at(99), ended: at(101), err: refused}, false},
+		"cut off before it crashed":      {atWork, loss{begun: at(90), ended: at(91), err: cut}, false},
+		"cut off long after":             {atWork, loss{begun: at(100), ended: at(104), err: cut}, false},
 	} {
 		if got := tc.excuse(b, tc.loss); got != tc.want {
 			t.Errorf("%s: %t", name, got)

@@ -72,7 +72,7 @@ func (l loss) String() string {
 
 // reason is what happened to it, in words that losses have in common.
 func (l loss) reason() string {
-	for _, word := range []string{"connection refused", "connection reset", "broken pipe", "no route to host", "EOF", "503", "timeout", "deadline exceeded"} {
+	for _, word := range []string{"connection refused", "connection reset", "broken pipe", "no route to host", "EOF", "502", "503", "timeout", "deadline exceeded"} {
 		if strings.Contains(strings.ToLower(l.err.Error()), strings.ToLower(word)) {
 			return word
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -82,6 +83,28 @@ func TestListerAsksOnce(t *testing.T) {
 		}
 		if _, err := l.List(t.Context()); err == nil || requests.Load() != 1 {
 			t.Errorf("%d: %d requests, error %v", code, requests.Load(), err)
+		}
+	}
+}
+
+// TestListerExpectsAsManyAgain: the next list is read into memory of its size.
+func TestListerExpectsAsManyAgain(t *testing.T) {
+	var items []metricsv1beta1.PodMetrics
+	for i := range 7 {
+		items = append(items, pod("shop", fmt.Sprint(i), epoch, "app"))
+	}
+	body := encode(t, protobufType, items)
+	url, _ := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", protobufType)
+		w.Write(body)
+	})
+	l, err := NewLister(&rest.Config{Host: url}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []int{8, 7} {
+		if got, err := l.List(t.Context()); err != nil || len(got.Samples) != 7 || cap(got.Samples) != want {
+			t.Errorf("%d samples in the memory of %d, want 7 in that of %d; error %v", len(got.Samples), cap(got.Samples), want, err)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"regexp"
 	"strings"
@@ -165,6 +166,29 @@ func (e *endless) Read(p []byte) (int, error) {
 	n := copy(p[:min(len(p), e.left)], e.text[e.at:])
 	e.at, e.left = (e.at+n)%len(e.text), e.left-n
 	return n, nil
+}
+
+// TestReadListAllocatesLittle: what most samples have in common is no string of each, and the list does not grow while it is read.
+func TestReadListAllocatesLittle(t *testing.T) {
+	const n, most = 1000, 9 // for each pod, of two containers
+	items := make([]metricsv1beta1.PodMetrics, n)
+	for i := range items {
+		items[i] = pod("shop", fmt.Sprintf("web-%d", i), epoch, "app", "proxy")
+	}
+	body := encode(t, protobufType, items)
+	var got Listing
+	allocations := testing.AllocsPerRun(5, func() {
+		var err error
+		if got, err = readList(bytes.NewReader(body), n); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if len(got.Samples) != n || cap(got.Samples) != n || allocations/n > most {
+		t.Errorf("%d samples in the memory of %d, and %.1f allocations for each, want %d at most", len(got.Samples), cap(got.Samples), allocations/n, most)
+	}
+	if got, err := readList(bytes.NewReader(body), 1<<40); err != nil || cap(got.Samples) != mostExpected {
+		t.Errorf("where very many are expected there is memory for %d, error %v", cap(got.Samples), err)
+	}
 }
 
 // TestReadListIsBounded: whatever an answer holds, little of it is in memory at a time, and it is refused.

@@ -4,12 +4,16 @@ import (
 	"context"
 	"encoding/pem"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"k8s.io/client-go/rest"
 
@@ -56,38 +60,62 @@ type roundTrip func(*http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// TestAFirstRequestHoldsNobodyUp: who waits for it may give up meanwhile, and goes on by itself when it has failed.
+// TestAFirstRequestHoldsNobodyUp: who waits for it may give up meanwhile, and goes on by itself when it has failed, or takes long.
 func TestAFirstRequestHoldsNobodyUp(t *testing.T) {
-	begun, failed := make(chan struct{}), errors.New("no route")
-	fail := make(chan struct{})
-	first := newFirstAlone()
-	stuck := first.transport(roundTrip(func(*http.Request) (*http.Response, error) {
-		close(begun)
-		<-fail
-		return nil, failed
-	}))
-	other := first.transport(roundTrip(func(*http.Request) (*http.Response, error) { return &http.Response{StatusCode: http.StatusTeapot}, nil }))
-	ended := make(chan error)
-	go func() {
-		_, err := stuck.RoundTrip(request(t.Context()))
-		ended <- err
-	}()
-	<-begun
+	failed := errors.New("no route")
+	other := roundTrip(func(*http.Request) (*http.Response, error) { return &http.Response{StatusCode: http.StatusTeapot}, nil })
+	for name, fails := range map[string]bool{"it fails": true, "it does not connect": false} {
+		synctest.Test(t, func(t *testing.T) {
+			first, fail, ended := newFirstAlone(), make(chan struct{}), make(chan error)
+			go func() {
+				_, err := first.transport(roundTrip(func(*http.Request) (*http.Response, error) {
+					<-fail
+					return nil, failed
+				})).RoundTrip(request(t.Context(), nil))
+				ended <- err
+			}()
+			synctest.Wait()
 
-	impatient, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err := other.RoundTrip(request(impatient)); !errors.Is(err, context.Canceled) {
-		t.Errorf("a request whose time is over while the first connects ends with %v", err)
-	}
-	close(fail)
-	if err := <-ended; !errors.Is(err, failed) {
-		t.Errorf("the first request ends with %v", err)
-	}
-	if response, err := other.RoundTrip(request(t.Context())); err != nil || response.StatusCode != http.StatusTeapot {
-		t.Errorf("after the first has failed another ends with %v, %v", response, err)
+			impatient, cancel := context.WithCancel(t.Context())
+			cancel()
+			body := &closeable{}
+			if _, err := first.transport(other).RoundTrip(request(impatient, body)); !errors.Is(err, context.Canceled) || !body.closed {
+				t.Errorf("%s: a request whose time is over meanwhile ends with %v, its body closed: %t", name, err, body.closed)
+			}
+			if fails {
+				close(fail)
+				if err := <-ended; !errors.Is(err, failed) {
+					t.Errorf("the first request ends with %v", err)
+				}
+			}
+			began := time.Now()
+			if response, err := first.transport(other).RoundTrip(request(t.Context(), nil)); err != nil || response.StatusCode != http.StatusTeapot {
+				t.Errorf("%s: another request ends with %v, %v", name, response, err)
+			}
+			if waited := time.Since(began); waited > longestAlone || fails && waited > 0 {
+				t.Errorf("%s: another request has waited %v", name, waited)
+			}
+			if !fails {
+				close(fail)
+				<-ended
+			}
+		})
 	}
 }
 
-func request(ctx context.Context) *http.Request {
-	return httptest.NewRequestWithContext(ctx, http.MethodGet, "https://api.example", nil)
+// closeable is a body.
+type closeable struct {
+	strings.Reader
+	closed bool
+}
+
+func (c *closeable) Close() error {
+	c.closed = true
+	return nil
+}
+
+func request(ctx context.Context, body io.ReadCloser) *http.Request {
+	r := httptest.NewRequestWithContext(ctx, http.MethodGet, "https://api.example", nil)
+	r.Body = body
+	return r
 }

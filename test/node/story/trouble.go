@@ -53,13 +53,17 @@ func atCrash(b *callbook, l loss) bool {
 	return false
 }
 
-// crashing is how long after it was told to the last pod has crashed.
-const crashing = 3 * time.Second
+// crashing is how long after it was told to a pod may crash, ending how long after that its clients know.
+const crashing, ending = time.Second, 2 * time.Second
 
-// atWork excuses what a pod was working on when it crashed. What it has been given is given to no other one, as it may have been done.
+// atWork excuses what a pod was working on when it crashed. What it has been given is given to no other one, as it may have been done. That a
+// pod refuses, or an activator does (503), is no excuse.
 func atWork(b *callbook, l loss) bool {
-	return !strings.Contains(l.err.Error(), "connection refused") && slices.ContainsFunc(b.crashes, func(crash time.Time) bool {
-		return l.ended.After(crash) && l.ended.Before(crash.Add(crashing))
+	if slices.Contains([]string{"connection refused", "503"}, l.reason()) {
+		return false
+	}
+	return slices.ContainsFunc(b.crashes, func(crash time.Time) bool {
+		return l.begun.Before(crash.Add(crashing)) && l.ended.After(crash) && l.ended.Before(crash.Add(crashing+ending))
 	})
 }
 

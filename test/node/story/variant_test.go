@@ -196,6 +196,8 @@ func TestLossesThatAreExcused(t *testing.T) {
 		"in its hands":                   {atWork, loss{begun: at(90), ended: at(101), err: cut}, true},
 		"refused by it":                  {atWork, loss{begun: at(99), ended: at(101), err: refused}, false},
 		"cut off before it crashed":      {atWork, loss{begun: at(90), ended: at(91), err: cut}, false},
+		"begun when it had crashed":      {atWork, loss{begun: at(102), ended: at(102), err: cut}, false},
+		"refused by an activator":        {atWork, loss{begun: at(99), ended: at(101), err: errors.New("answer 503")}, false},
 		"cut off long after":             {atWork, loss{begun: at(100), ended: at(104), err: cut}, false},
 	} {
 		if got := tc.excuse(b, tc.loss); got != tc.want {

@@ -17,6 +17,7 @@ import (
 	"syscall"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -179,7 +180,7 @@ func crashPods(ctx context.Context, d *director, _ int) error {
 	return nil
 }
 
-// crashTogether has all pods crash once one of them is ready, and returns when none is.
+// crashTogether has all pods crash once one of them is ready, and returns when the cluster says that their containers have ended.
 func crashTogether(ctx context.Context, d *director) error {
 	err := d.eventually(ctx, "a pod that is ready", func(ctx context.Context) error {
 		n, err := d.size(ctx, answers)
@@ -208,12 +209,34 @@ func crashTogether(ctx context.Context, d *director) error {
 	}
 	d.say("all pods crash")
 	return d.eventually(ctx, "the end of all containers", func(ctx context.Context) error {
-		n, err := d.size(ctx, answers)
-		if err == nil && n.ready > 0 {
-			err = fmt.Errorf("%s", n)
+		now, err := d.Client.CoreV1().Pods(shop).List(ctx, metav1.ListOptions{LabelSelector: "app=" + answers})
+		if err == nil && !ended(pods.Items, now.Items) {
+			err = errors.New("a container goes on")
 		}
 		return err
 	})
+}
+
+// ended says whether the containers of all these pods have ended since. They may run again by now.
+func ended(before, now []corev1.Pod) bool {
+	for i := range before {
+		at := slices.IndexFunc(now, func(p corev1.Pod) bool { return p.UID == before[i].UID })
+		if at >= 0 && running(&now[at]) && restarts(&now[at]) == restarts(&before[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func running(p *corev1.Pod) bool {
+	return slices.ContainsFunc(p.Status.ContainerStatuses, func(c corev1.ContainerStatus) bool { return c.State.Running != nil })
+}
+
+func restarts(p *corev1.Pod) (n int32) {
+	for i := range p.Status.ContainerStatuses {
+		n += p.Status.ContainerStatuses[i].RestartCount
+	}
+	return n
 }
 
 // crash has the pod at an address crash.

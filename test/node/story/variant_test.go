@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 )
 
@@ -207,5 +209,27 @@ func TestLossesThatAreExcused(t *testing.T) {
 	lost := []loss{{err: refused}, {err: cut}, {err: refused}, {err: errors.New("the cause: moon")}, {err: errors.New("0 bytes came back of 7")}}
 	if got, want := reasons(lost), " (1 EOF, 1 cut short, 1 moon, 2 connection refused)"; got != want {
 		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// TestContainersThatHaveEnded: one that crashes for the first time runs again at once, and may never be seen ended.
+func TestContainersThatHaveEnded(t *testing.T) {
+	t.Parallel()
+	pod := func(restarts int32, state corev1.ContainerState) []corev1.Pod {
+		return []corev1.Pod{{ObjectMeta: metav1.ObjectMeta{UID: "u1"}, Status: corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{{RestartCount: restarts, State: state}}}}}
+	}
+	runs, waits := corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}, corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{}}
+	for name, tc := range map[string]struct {
+		now  []corev1.Pod
+		want bool
+	}{
+		"it runs on":         {pod(1, runs), false},
+		"it runs again":      {pod(2, runs), true},
+		"it is to run again": {pod(1, waits), true},
+		"its pod is gone":    {nil, true},
+	} {
+		if got := ended(pod(1, runs), tc.now); got != tc.want {
+			t.Errorf("%s: %t", name, got)
+		}
 	}
 }

@@ -71,7 +71,7 @@ func TestAFirstRequestHoldsNobodyUp(t *testing.T) {
 				_, err := first.transport(roundTrip(func(*http.Request) (*http.Response, error) {
 					<-fail
 					return nil, failed
-				})).RoundTrip(request(t.Context(), nil))
+				})).RoundTrip(request(t.Context(), nil)) //nolint:bodyclose // there is none
 				ended <- err
 			}()
 			synctest.Wait()
@@ -79,7 +79,7 @@ func TestAFirstRequestHoldsNobodyUp(t *testing.T) {
 			impatient, cancel := context.WithCancel(t.Context())
 			cancel()
 			body := &closeable{}
-			if _, err := first.transport(other).RoundTrip(request(impatient, body)); !errors.Is(err, context.Canceled) || !body.closed {
+			if _, err := first.transport(other).RoundTrip(request(impatient, body)); !errors.Is(err, context.Canceled) || !body.closed { //nolint:bodyclose // there is none
 				t.Errorf("%s: a request whose time is over meanwhile ends with %v, its body closed: %t", name, err, body.closed)
 			}
 			if fails {
@@ -89,7 +89,7 @@ func TestAFirstRequestHoldsNobodyUp(t *testing.T) {
 				}
 			}
 			began := time.Now()
-			if response, err := first.transport(other).RoundTrip(request(t.Context(), nil)); err != nil || response.StatusCode != http.StatusTeapot {
+			if response, err := first.transport(other).RoundTrip(request(t.Context(), nil)); err != nil || response.StatusCode != http.StatusTeapot { //nolint:bodyclose // there is none
 				t.Errorf("%s: another request ends with %v, %v", name, response, err)
 			}
 			if waited := time.Since(began); waited > longestAlone || fails && waited > 0 {

@@ -18,7 +18,7 @@ const mostExpected = 150_000
 // readList reads the body of a LIST item by item. For 25,000 pods the body has 6 MB and the decoded list 50 MB, which would be the largest
 // thing in the controller's memory every 15 seconds. Any error fails the whole list, except that complete items with a bad content are
 // left out. As many samples are expected as there were in the answer before: a list that grows while it is read is copied again and again, and
-// that takes five times its memory in all.
+// that takes some four times its memory in all.
 func readList(body io.Reader, expected int) (Listing, error) {
 	return readAtMost(body, expected, keepable)
 }

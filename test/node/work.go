@@ -43,7 +43,7 @@ func work(ctx context.Context, dir string, args []string) error {
 	case workQueue:
 		return story.PlayQueue(ctx, m, dir, os.Stdout)
 	case workWake:
-		return story.PlayWake(variant, picture)(ctx, m, dir, os.Stdout)
+		return story.PlayWake(ctx, m, variant, picture, dir, os.Stdout)
 	case workServe:
 		return hold(ctx, m, dir)
 	}

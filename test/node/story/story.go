@@ -97,12 +97,10 @@ func PlayQueue(ctx context.Context, m *machine.Machine, dir string, out io.Write
 }
 
 // PlayWake plays the story of a workload that sleeps and wakes on requests, in a variant. What happens to one of them is drawn into a file, if that has a name.
-func PlayWake(variant Variant, picture string) func(ctx context.Context, m *machine.Machine, dir string, out io.Writer) error {
-	return func(ctx context.Context, m *machine.Machine, dir string, out io.Writer) error {
-		d := newDirector(m, dir, out)
-		d.variant = variant
-		return d.wake(ctx, picture)
-	}
+func PlayWake(ctx context.Context, m *machine.Machine, variant Variant, picture, dir string, out io.Writer) error {
+	d := newDirector(m, dir, out)
+	d.variant = variant
+	return d.wake(ctx, picture)
 }
 
 func newDirector(m *machine.Machine, dir string, out io.Writer) *director {

@@ -155,11 +155,12 @@ func (w *waker) stop(ctx context.Context, name types.NamespacedName) error {
 	}
 }
 
-// sleepers are the workloads that are at 0 because there was nothing to do, by namespace, kind and name. One that an annotated one controls is not scaled in
-// its place, such as a ReplicaSet, to which the annotations of its Deployment are copied.
+// sleepers are the workloads that are at 0 because there was nothing to do, by namespace, kind and name. One that an annotated one controls, if only through
+// others, is not scaled in its place, such as a ReplicaSet, to which the annotations of its Deployment are copied. Workloads with a class are another
+// installation's, and that has no activators.
 func (w *waker) sleepers(ctx context.Context) ([]sleeper, error) {
 	var found []sleeper
-	annotated := map[types.UID]bool{}
+	all := map[types.UID]controlled{}
 	kinds, err := w.scaled(ctx)
 	if err != nil {
 		return nil, err
@@ -168,9 +169,7 @@ func (w *waker) sleepers(ctx context.Context) ([]sleeper, error) {
 	for _, kind := range kinds {
 		err := w.each(ctx, kind.GroupVersionResource(), metav1.ListOptions{}, func(o *unstructured.Unstructured) error {
 			workload := kind.Read(o)
-			if annotations.Selected(workload.Annotations) {
-				annotated[workload.UID] = true
-			}
+			all[workload.UID] = controlled{by: workload.Owner, annotated: annotations.Selected(workload.Annotations)}
 			policy, _, problems := defaults.Parse(workload.Annotations)
 			if len(problems) > 0 || !sleeps(workload, policy) {
 				return nil
@@ -185,15 +184,31 @@ func (w *waker) sleepers(ctx context.Context) ([]sleeper, error) {
 			return nil, err
 		}
 	}
-	found = slices.DeleteFunc(found, func(s sleeper) bool { return s.workload.Owner != nil && annotated[s.workload.Owner.UID] })
+	found = slices.DeleteFunc(found, func(s sleeper) bool { return isInner(all, s.workload.Owner) })
 	slices.SortFunc(found, func(a, b sleeper) int { return cmp.Compare(a.workload.Key.String(), b.workload.Key.String()) })
 	return found, nil
 }
 
-// sleeps says whether requests would wake the workload: not if it has replicas, and not if somebody else than mini-hpa has set it to 0.
+// controlled is an object of a kind that is scaled, and what controls it.
+type controlled struct {
+	by        *metav1.OwnerReference
+	annotated bool
+}
+
+// isInner says whether the owner, or what controls it in turn, is annotated. References in a circle end where they began.
+func isInner(all map[types.UID]controlled, owner *metav1.OwnerReference) bool {
+	for seen := map[types.UID]bool{}; owner != nil && !seen[owner.UID]; owner = all[owner.UID].by {
+		if seen[owner.UID] = true; all[owner.UID].annotated {
+			return true
+		}
+	}
+	return false
+}
+
+// sleeps says whether requests would wake the workload: not if it has replicas or a class, and not if somebody else than mini-hpa has set it to 0.
 func sleeps(w *annotations.Workload, p annotations.Policy) bool {
 	fewest, most := p.Widest()
-	return p.Wake.Requests && p.Mode == annotations.ModeAuto && w.Replicas == 0 && fewest == 0 && most > 0 && !w.Deleting && (w.ScaledByUs || w.SleepsUnsigned())
+	return annotations.ClassOf(w.Annotations) == "" && p.Wake.Requests && p.Mode == annotations.ModeAuto && w.Replicas == 0 && fewest == 0 && most > 0 && !w.Deleting && (w.ScaledByUs || w.SleepsUnsigned())
 }
 
 // scaled are the kinds of workloads: those that are built in, and the custom resources that were named.

@@ -121,6 +121,9 @@ func TestWhoIsWoken(t *testing.T) {
 			strings.Replace(at0("Deployment", "never", "", "0"), `mini-hpa/min: "0"`, `mini-hpa/min: "1"`, 1),
 			strings.Replace(at0("Deployment", "outer", "", "2"), "namespace: shop", "namespace: shop, uid: outer", 1),
 			strings.Replace(at0("ReplicaSet", "inner", "", "0"), "namespace: shop", "namespace: shop, ownerReferences: [{apiVersion: apps/v1, kind: Deployment, name: outer, uid: outer, controller: true}]", 1),
+			`{apiVersion: apps/v1, kind: Deployment, metadata: {name: between, namespace: shop, uid: between, ownerReferences: [{apiVersion: example.com/v1, kind: Pool, name: outer, uid: outer, controller: true}]}, spec: {replicas: 1}}`,
+			strings.Replace(at0("ReplicaSet", "inmost", "", "0"), "namespace: shop", "namespace: shop, ownerReferences: [{apiVersion: apps/v1, kind: Deployment, name: between, uid: between, controller: true}]", 1),
+			at0("Deployment", "anothers", `, mini-hpa/class: batch`, "0"),
 			strings.Replace(at0("Deployment", "by-a-source", "", "0"), ", mini-hpa/wake: requests", "", 1),
 			strings.Replace(strings.Replace(at0("Pool", "pool", "", "0"), "apps/v1", "example.com/v1", 1), "Deployment", "Pool", 1))
 		w.kinds = []schema.GroupResource{{Group: "example.com", Resource: "pools"}}

@@ -79,7 +79,7 @@ COUNT ?= 6
 BENCH ?= .
 bench: ## Run the benchmarks of the hot paths COUNT times, and compare them with the run before.
 	@mkdir -p bench-output && if [ -f bench-output/now.txt ]; then mv bench-output/now.txt bench-output/before.txt; fi
-	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -benchtime 0.3s -count $(COUNT) ./annotations ./cmd/internal/manifest ./informer ./scaler ./scaler/metrics ./scaler/recommend > bench-output/part.txt || { cat bench-output/part.txt; exit 1; }
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -benchtime 0.3s -count $(COUNT) $$(grep -rl --include=*_test.go '^func Benchmark' annotations cmd informer scaler webhook | xargs -n1 dirname | sort -u | sed 's|^|./|') > bench-output/part.txt || { cat bench-output/part.txt; exit 1; }
 	@mv bench-output/part.txt bench-output/now.txt
 	$(BENCHSTAT) $$(ls bench-output/before.txt 2>/dev/null) bench-output/now.txt
 
@@ -173,9 +173,9 @@ update-lint:
 	gofmt -w .
 
 verify-docs:
-	$(GO) test -run 'Page|Docs' ./...
+	$(GO) test -run 'Page|Docs|Schema' ./...
 	cd test && $(GO) test -count=1 -run 'Links|Pages|Threats|OnRecord' ./arch
-	cd test/chart && $(GO) test -run Readme ./...
+	cd test/chart && $(GO) test -run 'Readme|RightsPage' ./...
 
 update-docs: ## Generate the pages under docs/ and the chart's README from the code.
 	$(GO) test -run 'Page|Docs' ./annotations ./scaler ./scaler/recommend ./scaler/simulate ./cmd/internal/controller ./cmd/internal/dashboard ./cmd/internal/simulate ./cmd/mini-hpa -update

@@ -272,7 +272,7 @@ func (o *Observer) asks(w *annotations.Workload, p *annotations.Policy, m *annot
 //
 //	who has set 0                              min 0    min above 0
 //	mini-hpa                                   asleep   raised during the sleep, which ends it
-//	somebody, by the scale subresource         paused   the same
+//	somebody, by the scale subresource         paused   the same; of a custom resource as if it were in the manifest
 //	somebody in the manifest, or at creation   asleep   paused
 //
 // For the HPA controller whatever it has not set itself is a pause.

@@ -55,7 +55,7 @@ type Question struct {
 
 // Line is what was found of one thing.
 type Line struct {
-	// Word is WordOK, WordFail or WordSkip.
+	// Word is WordOK, WordFail or, of what was not looked at, "skip".
 	Word string `json:"word"`
 	// Text says what was seen and, where there is something to do, what that is. A terminal may be shown it.
 	Text string `json:"text"`
@@ -65,7 +65,6 @@ type Line struct {
 const (
 	WordOK   = "ok"
 	WordFail = "FAIL"
-	WordSkip = "skip" // it was not looked at
 )
 
 type task struct {

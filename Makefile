@@ -39,7 +39,7 @@ release-snapshot: ## The same of a commit that is no version.
 	$(RELEASE) -version v0.0.0-snapshot -snapshot
 
 .PHONY: control-plane
-control-plane: ## Build the control plane's binaries, once; 10 to 15 minutes on two cores.
+control-plane: ## Download the control plane's binaries, once, or build them, which takes 10 to 15 minutes on two cores.
 	cd test && $(GO) run ./controlplane/cmd/controlplane build $(if $(filter required,$(MINI_HPA_NODE)),--node)
 
 .PHONY: test

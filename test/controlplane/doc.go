@@ -1,8 +1,8 @@
 //go:build unix
 
 // Package controlplane starts a real Kubernetes control plane on loopback: etcd, kube-apiserver, kube-controller-manager and
-// kube-scheduler, with KWOK playing the nodes and their pods. It needs neither root nor a container runtime, only Go, from
-// which the programs are built once (package binaries).
+// kube-scheduler, with KWOK playing the nodes and their pods. It needs neither root nor a container runtime, only Go: the
+// programs are downloaded or built once (package binaries).
 //
 //	etcd <- kube-apiserver <- kube-controller-manager, kube-scheduler, kwok, the test
 //

@@ -1,7 +1,8 @@
 //go:build unix
 
-// Package binaries builds the programs of a control plane from their Go modules. Each is built once for a set of versions,
-// flags and a Go release, and kept in the user's cache directory; parallel processes wait for each other instead of building twice.
+// Package binaries has the programs of a control plane: those that their releases publish where they can be had, and built from their Go modules
+// otherwise. Each is made once for a set of versions, flags and a Go release, and kept in the user's cache directory; parallel processes wait for
+// each other instead of making it twice.
 package binaries
 
 import (
@@ -29,7 +30,7 @@ type Builder struct {
 	Out    io.Writer // progress, written to only while something is built; nil = os.Stderr
 }
 
-// Ensure builds whatever is missing of the control plane and says where everything is. It honours KUBEBUILDER_ASSETS.
+// Ensure makes whatever is missing of the control plane and says where everything is. It honours KUBEBUILDER_ASSETS.
 func Ensure(ctx context.Context, out io.Writer) (Files, error) { return ensure(ctx, out, Pins) }
 
 // EnsureNode is Ensure with the programs of a node that runs containers.
@@ -96,7 +97,10 @@ func (b Builder) makeMissing(ctx context.Context, cache string, tasks []task) er
 	if err != nil {
 		return fmt.Errorf("wait for a parallel build: %w", err)
 	}
-	err = makeAll(ctx, report, missing(tasks)) // looked up again: the other process may have built them
+	err = takePublished(ctx, report, missing(tasks)) // looked up again: the other process may have made them
+	if err == nil {
+		err = makeAll(ctx, report, missing(tasks))
+	}
 	if releaseErr := lock.Release(); err == nil {
 		err = releaseErr
 	}

@@ -21,7 +21,9 @@ import (
 // task makes one file. A file that is there is complete: it appears by rename.
 type task struct {
 	name, path string
-	make       func(ctx context.Context, path string) error
+	// published is where it can be had ready-made; the zero value if nowhere.
+	published Published
+	make      func(ctx context.Context, path string) error
 }
 
 // tasks are the files of the pin, in a directory named after everything that decides their content.
@@ -33,7 +35,11 @@ func (p Pin) tasks(ctx context.Context, cache string) ([]task, error) {
 	dir := filepath.Join(cache, p.name()+"-"+digest)
 	var tasks []task
 	for _, program := range p.Programs {
-		tasks = append(tasks, task{name: program.Name, path: filepath.Join(dir, program.Name), make: p.program(program)})
+		t := task{name: program.Name, path: filepath.Join(dir, program.Name), make: p.program(program)}
+		if !slices.Contains(p.Unpublished, program.Name) {
+			t.published = p.Published[runtime.GOOS+"/"+runtime.GOARCH]
+		}
+		tasks = append(tasks, t)
 	}
 	for _, text := range p.Texts {
 		tasks = append(tasks, task{name: text.Name, path: filepath.Join(dir, text.Name), make: p.text(text)})
@@ -155,18 +161,26 @@ func (p Pin) source(ctx context.Context, outside string) (string, error) {
 	return module.Dir, err
 }
 
-// run makes the file under a name of its own and renames it. Remains of interrupted runs go; the caller holds the lock.
-func (t task) run(ctx context.Context) error {
+// partial is where the file is made before it is renamed. Remains of interrupted runs go; the caller holds the lock.
+func (t task) partial() (string, error) {
 	dir := filepath.Dir(t.path)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
+		return "", err
 	}
 	prefix := "." + t.name + "."
 	remains, _ := filepath.Glob(filepath.Join(dir, prefix+"*"))
 	for _, path := range remains {
 		_ = os.Remove(path)
 	}
-	partial := filepath.Join(dir, fmt.Sprintf("%s%d", prefix, os.Getpid()))
+	return filepath.Join(dir, fmt.Sprintf("%s%d", prefix, os.Getpid())), nil
+}
+
+// run makes the file.
+func (t task) run(ctx context.Context) error {
+	partial, err := t.partial()
+	if err != nil {
+		return err
+	}
 	if err := t.make(ctx, partial); err != nil {
 		_ = os.Remove(partial)
 		return err

@@ -122,6 +122,45 @@ func TestTriggers(t *testing.T) {
 	}
 }
 
+// TestEncryptionOfPostgreSQL: what was encrypted stays so, and where the entry checks more or less than sslmode does, that is told.
+func TestEncryptionOfPostgreSQL(t *testing.T) {
+	const verified, gap = "/etc/mini-hpa/sources/postgresql/ca.crt", "</etc/mini-hpa/sources/postgresql/ca.crt; remove all of tls, if sslmode is disable>"
+	for mode, test := range map[string]struct {
+		caFile any // nil is no encryption
+		told   string
+		lost   []string
+	}{
+		"disable":     {nil, "", nil},
+		"verify-full": {verified, "", nil},
+		"verify-ca":   {verified, "does not look at the name", nil},
+		"require":     {verified, "takes anybody's certificate", nil},
+		"prefer":      {verified, "encrypts only where the server does", nil},
+		"allow":       {verified, "encrypts only where the server does", nil},
+		"":            {gap, "does not say its sslmode", nil},
+		"most":        {gap, "it is no mode of PostgreSQL", []string{metadata + "sslmode"}},
+	} {
+		t.Run(mode, func(t *testing.T) {
+			_, file, remarks := convert(t, "triggers: [{type: postgresql, metadata: {host: db, port: '5432', dbName: shop, userName: u, query: SELECT 1, targetQueryValue: '2', sslmode: '"+mode+"'}}]")
+			var got any
+			if tls, ok := file.Sources[0].Settings["tls"].(map[string]any); ok {
+				got = tls["caFile"]
+			}
+			if diff := cmp.Diff(test.caFile, got) + cmp.Diff(test.lost, lost(remarks)); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+			told := ""
+			for _, r := range remarks {
+				if strings.Contains(r.Path+r.Why, "sslmode") {
+					told = r.Why
+				}
+			}
+			if !strings.Contains(told, test.told) || (told == "") != (test.told == "") {
+				t.Errorf("%q is told, want %q", told, test.told)
+			}
+		})
+	}
+}
+
 func TestConvert(t *testing.T) {
 	const cpu = "triggers: [{type: cpu, metadata: {value: '50'}}], "
 	const queue = "triggers: [{type: redis-streams, metadata: {address: 'a:1', stream: s, streamLength: '8'}}], "

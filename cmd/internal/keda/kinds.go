@@ -273,8 +273,8 @@ func (g *given) prometheus() {
 	g.line(s, " "+s.query(q), g.target("", "activationThreshold", "threshold"))
 }
 
-// sql is a query in SQL.
-func (g *given) sql(kind, port, userKey string, target func() string) {
+// sql is a query in SQL. tls is what the entry says of encryption; nil is none.
+func (g *given) sql(kind, port, userKey string, tls func(name string) map[string]any, target func() string) {
 	host, query := g.take("host"), g.take("query")
 	port = cmp.Or(g.take("port"), port)
 	database := g.take("dbName")
@@ -285,22 +285,52 @@ func (g *given) sql(kind, port, userKey string, target func() string) {
 		database = cmp.Or(database, "<name of the database>")
 		g.tell(g.path, kind, "has its address in a connection string, which is not read", "fill it in where the entry of the file has it in angle brackets")
 	}
-	if mode := g.take("sslmode"); mode == "disable" {
-		g.tell(g.path+".metadata.sslmode", mode, "is not the default of the entry", "add what its server needs: see docs/sources.md")
-	}
 	s := g.entry(kind, func(name string) map[string]any {
-		return map[string]any{"address": address, "database": database,
+		settings := map[string]any{"address": address, "database": database,
 			"auth": map[string]any{"userFile": directory + name + "/user", "passwordFile": directory + name + "/password"}}
+		if tls != nil {
+			settings["tls"] = tls(name)
+		}
+		return settings
 	})
 	g.line(s, " "+s.query(Query{Name: g.queryName(), Query: literal(strings.TrimSuffix(strings.TrimSpace(query), ";"))}), target())
 }
 
+// sslMode is what sslmode says of encryption. An entry has two modes where PostgreSQL has six: none, and one that checks the server's certificate. So
+// that nothing that was encrypted is not any more, each mode that may encrypt is the second one.
+func (g *given) sslMode() func(name string) map[string]any {
+	authority := func(name string) map[string]any { return map[string]any{"caFile": directory + name + "/ca.crt"} }
+	const key = ".metadata.sslmode"
+	switch mode := g.take("sslmode"); mode {
+	case "disable":
+		return nil
+	case "verify-full":
+	case "verify-ca":
+		g.tell(g.path+key, mode, "does not look at the name in the server's certificate, which the entry does", "set serverName in its tls, if that is not the name of the address")
+	case "require":
+		g.tell(g.path+key, mode, "takes anybody's certificate; the entry checks it by the authority in its caFile", "put that there, or insecure: true in the place of caFile, to check as little as before")
+	case "prefer", "allow":
+		g.tell(g.path+key, mode, "encrypts only where the server does, and takes anybody's certificate; the entry always encrypts, and checks the certificate by the authority in its caFile",
+			"put that there, or remove tls from the entry, if the server does not encrypt")
+	default:
+		if mode == "" {
+			g.tell(g.path, g.trigger.Type, "does not say its sslmode", "fill in its tls where the entry of the file has that in angle brackets")
+		} else {
+			g.lost(g.path+key, mode, "is lost: it is no mode of PostgreSQL", "fill in tls where the entry of the file has it in angle brackets")
+		}
+		return func(name string) map[string]any {
+			return map[string]any{"caFile": "<" + directory + name + "/ca.crt; remove all of tls, if sslmode is disable>"}
+		}
+	}
+	return authority
+}
+
 func (g *given) postgresql() {
-	g.sql("postgresql", "5432", "userName", func() string { return g.target("", "activationTargetQueryValue", "targetQueryValue") })
+	g.sql("postgresql", "5432", "userName", g.sslMode(), func() string { return g.target("", "activationTargetQueryValue", "targetQueryValue") })
 }
 
 func (g *given) mysql() {
-	g.sql("mysql", "3306", "username", func() string { return g.target("", "activationQueryValue", "queryValue") })
+	g.sql("mysql", "3306", "username", nil, func() string { return g.target("", "activationQueryValue", "queryValue") })
 }
 
 func (g *given) http() {

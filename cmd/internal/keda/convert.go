@@ -206,7 +206,7 @@ func (c *conversion) trigger(i int) {
 	kind(g)
 	for _, key := range slices.Sorted(maps.Keys(g.left)) {
 		value := g.left[key]
-		if isSecret(key) {
+		if !isPlain(key) {
 			value = ""
 		}
 		c.lost(g.path+".metadata."+key, value, cmp.Or(g.why, "is lost: there is nothing like it here"), "")

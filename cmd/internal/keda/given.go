@@ -94,17 +94,6 @@ func (g *given) hasCredentials(keys ...string) bool {
 	return has
 }
 
-// isSecret says whether a value is not to be shown.
-func isSecret(key string) bool {
-	key = strings.ToLower(key)
-	for _, word := range []string{"password", "token", "secret", "connection", "key", "host", "credential", "cert", "auth"} {
-		if strings.Contains(key, word) {
-			return true
-		}
-	}
-	return false
-}
-
 // target takes what a number is held at, and what it is active above, as words of a line.
 func (g *given) target(usual string, activation string, keys ...string) string {
 	word := "target"
@@ -175,7 +164,7 @@ func bare(address string) string {
 // literal is text in which no "$" is a variable.
 func literal(text string) string { return strings.ReplaceAll(text, "$", "$$") }
 
-// split takes a list apart.
+// split takes a list of addresses, or of parts of them, apart.
 func split(list string) []string {
 	if strings.HasPrefix(list, "<") {
 		return []string{list}
@@ -183,7 +172,7 @@ func split(list string) []string {
 	var items []string
 	for item := range strings.SplitSeq(list, ",") {
 		if item = strings.TrimSpace(item); item != "" {
-			items = append(items, item)
+			items = append(items, withoutUser(item))
 		}
 	}
 	return items

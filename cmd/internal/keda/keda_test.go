@@ -87,8 +87,8 @@ func TestTriggers(t *testing.T) {
 		"metrics-api, with a key":  {"type: metrics-api, metadata: {url: 'http://a', valueLocation: x, targetValue: '3', authMode: apiKey, apiKey: sesame}", "http web target=3", []string{"path: /\n"}, []string{metadata + "authMode"}},
 		"workload":                 {"type: kubernetes-workload, metadata: {podSelector: 'app in (a), !b,c', value: '0.5', allNamespaces: 'true'}", "workload selector=app=a,!b,c phase=all target=0.5", nil, []string{metadata + "allNamespaces"}},
 		"workload, two of a label": {"type: kubernetes-workload, metadata: {podSelector: 'app in (a,b)', value: '1'}", "", nil, []string{metadata + "podSelector", metadata + "value", "spec.triggers"}},
-		"external": {"type: external-push, metadata: {scalerAddress: 's:1', a: b, keyFromEnv: KEY, caCert: /x}", "keda",
-			[]string{"address: s:1", "a: b", "key: /etc/mini-hpa/sources/keda/key", "caFile"}, nil},
+		"external": {"type: external-push, metadata: {scalerAddress: 's:1', a: b, keyFromEnv: KEY, apiKey: sesame, caCert: /x}", "keda",
+			[]string{"address: s:1", "a: b", "keyFromEnv: /etc/mini-hpa/sources/keda/keyFromEnv", "apiKey: /etc/mini-hpa/sources/keda/apiKey", "caFile"}, nil},
 		"sqs": {"type: aws-sqs-queue, authenticationRef: {name: a}, metadata: {queueURL: 'https://sqs.eu-central-1.amazonaws.com/123456789012/shop-jobs', awsRegion: eu-central-1, queueLength: '7', scaleOnInFlight: 'false', scaleOnDelayed: 'true', identityOwner: operator}",
 			"sqs queue=shop-jobs count=visible target=7", []string{"url: https://sqs.eu-central-1.amazonaws.com\n", `account: "123456789012"`, "accessKeyIdFile"}, []string{metadata + "scaleOnDelayed"}},
 		"sqs, a queue in the environment": {"type: aws-sqs-queue, metadata: {queueURLFromEnv: Q, awsRegion: eu-central-1}", "", nil, []string{metadata + "queueURL", "spec.triggers"}},
@@ -158,6 +158,61 @@ func TestEncryptionOfPostgreSQL(t *testing.T) {
 				t.Errorf("%q is told, want %q", told, test.told)
 			}
 		})
+	}
+}
+
+// TestCredentialsAreNotRepeated, whatever trigger has them under whatever name that KEDA's scalers and external ones have for them.
+func TestCredentialsAreNotRepeated(t *testing.T) {
+	names := strings.Fields(`password passwd passphrase pwd pw dbPwd PASSWORD keyPassword saslPassword sentinelPassword sentinelUsername username userName user adminUser login token apiToken bearerToken accessToken authToken refreshToken
+		personalAccessToken pat githubPAT githubPat SASToken sasToken sharedAccessSignature secret clientSecret secretKey SecretKey AccessKey accessKey accessKeyId accessKeyID awsAccessKeyID awsSecretAccessKey awsSessionToken appCredentialSecret
+		apiKey appKey key tlsClientKey tlsClientCert tlsKey clientKey clientCert privateKey privateKeyPem storageAccountKey connection connectionString connStr storageConnection dsn DSN credentials credentialsFromEnvFile
+		GoogleApplicationCredentials cert ca caCert Cert auth authModes authorization basicAuth customAuthHeader customAuthValue customHeaders headers httpHeaders queryParameters endpointParams parameters cookie keytab kerberosConfig
+		oauthExtensions activeDirectoryClientPassword jwt signature webhookURL licenseKey sessionId`)
+	base := map[string]string{
+		"cpu": "value: '50'", "memory": "value: '50'", "cron": "timezone: UTC, start: 0 8 * * *, end: 0 18 * * *, desiredReplicas: '5'",
+		"kafka": "bootstrapServers: 'a:9092', consumerGroup: g, topic: t", "apache-kafka": "bootstrapServers: 'u:sesame@a:9092', consumerGroup: g, topic: t",
+		"rabbitmq": "host: 'https://u:sesame@mq:15671/v?a=sesame', queueName: q", "redis": "address: 'redis://u:sesame@a:1', listName: l", "redis-cluster": "addresses: 'a:1,:sesame@b:1', listName: l",
+		"redis-sentinel": "hosts: 'sesame@a', ports: '1', listName: l, sentinelMaster: m", "redis-streams": "address: 'a:1', stream: s", "redis-cluster-streams": "address: 'a:1', stream: s", "redis-sentinel-streams": "address: 'a:1', stream: s",
+		"nats-jetstream": "natsServerMonitoringEndpoint: 'u:sesame@nats:8222', account: a, stream: s, consumer: c", "aws-sqs-queue": "queueURL: 'https://u:sesame@sqs/1/q?a=sesame', awsRegion: r, awsEndpoint: 'https://u:sesame@e'",
+		"prometheus": "serverAddress: 'https://u:sesame@p/?a=sesame', query: up, threshold: '1'", "postgresql": "host: 'u:sesame@db', dbName: d, query: SELECT 1, targetQueryValue: '1'", "mysql": "host: db, dbName: d, query: SELECT 1, queryValue: '1'",
+		"metrics-api": "url: 'https://u:sesame@a/b?token=sesame', valueLocation: x, targetValue: '1'", "kubernetes-workload": "podSelector: a=b, value: '1'", "external": "scalerAddress: 'u:sesame@s:1'", "external-push": "scalerAddress: 's:1'",
+		"aws-cloudwatch": "a: b",
+	}
+	for kind := range kinds() {
+		if base[kind] == "" {
+			t.Errorf("no trigger %s", kind)
+		}
+	}
+	for kind, rest := range base {
+		for _, name := range names {
+			_, file, remarks := convert(t, "triggers: [{type: "+kind+", metadata: {"+name+": sesame, "+rest+"}}]")
+			if text := file.String() + fmt.Sprint(remarks); strings.Contains(text, "sesame") {
+				t.Errorf("%s: %s is repeated:\n%s", kind, name, text)
+			}
+		}
+	}
+	for _, value := range []string{"https://u:sesame@h/", "https://h/?code=sesame", "Endpoint=sb://h/;SharedAccessKey=sesame", "Bearer sesame", "Basic sesame", "u:sesame@tcp(db:3306)/shop", "host=h password=sesame", "-----BEGIN KEY----- sesame",
+		"https://hooks.example.com/services/sesame1234567890sesame"} {
+		all, file, remarks := convert(t, "triggers: [{type: external, metadata: {scalerAddress: 's:1', place: '"+value+"'}}]")
+		if text := file.String() + fmt.Sprint(all, remarks); strings.Contains(text, "sesame") {
+			t.Errorf("%q is repeated:\n%s", value, text)
+		}
+	}
+}
+
+// TestMetadataOfAnExternalScaler: what is no credential is in the entry, and all of it is told in one order.
+func TestMetadataOfAnExternalScaler(t *testing.T) {
+	for range 20 {
+		_, file, remarks := convert(t, "triggers: [{type: external, metadata: {scalerAddress: 's:1', longitude: '-122.335167', databaseId: shop-prod, queue: orders.new, maxLag: '20', bFromEnv: B, aFromEnv: A, cFromEnv: C}}]")
+		want := map[string]any{"address": "s:1", "metadata": map[string]any{"longitude": "-122.335167", "databaseId": "shop-prod", "queue": "orders.new", "maxLag": "20"},
+			"metadataFiles": map[string]any{"aFromEnv": "/etc/mini-hpa/sources/keda/aFromEnv", "bFromEnv": "/etc/mini-hpa/sources/keda/bFromEnv", "cFromEnv": "/etc/mini-hpa/sources/keda/cFromEnv"}}
+		var told []string
+		for _, r := range remarks {
+			told = append(told, r.Value)
+		}
+		if diff := cmp.Diff(want, file.Sources[0].Settings) + cmp.Diff([]string{"aFromEnv, bFromEnv, cFromEnv", "databaseId, longitude, maxLag, queue"}, told); diff != "" {
+			t.Fatalf("(-want +got):\n%s", diff)
+		}
 	}
 }
 

@@ -3,8 +3,10 @@ package keda
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"net"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -236,7 +238,7 @@ func (g *given) redisStream() {
 }
 
 func (g *given) nats() {
-	stream, consumer, monitoring := g.take("stream"), g.take("consumer"), g.take("natsServerMonitoringEndpoint")
+	stream, consumer, monitoring := g.take("stream"), g.take("consumer"), withoutUser(g.take("natsServerMonitoringEndpoint"))
 	g.take("natsServerMonitoringEndpointFromEnv", "account", "useHttps")
 	g.tell(g.path+".metadata.natsServerMonitoringEndpoint", monitoring, "is not asked: the servers themselves are, with a user of the account", "fill in their addresses where the entry of the file has them in angle brackets")
 	host, _, _ := net.SplitHostPort(monitoring)
@@ -275,7 +277,7 @@ func (g *given) prometheus() {
 
 // sql is a query in SQL. tls is what the entry says of encryption; nil is none.
 func (g *given) sql(kind, port, userKey string, tls func(name string) map[string]any, target func() string) {
-	host, query := g.take("host"), g.take("query")
+	host, query := withoutUser(g.take("host")), g.take("query")
 	port = cmp.Or(g.take("port"), port)
 	database := g.take("dbName")
 	g.hasCredentials(userKey, "password", "connection", "connectionString")
@@ -445,19 +447,24 @@ func plainSelector(text string) (string, error) {
 }
 
 func (g *given) external() {
-	address := g.wanted("address, as HOST:PORT", "scalerAddress")
+	address := withoutUser(g.wanted("address, as HOST:PORT", "scalerAddress"))
 	isTLS, insecure := g.isTrue("enableTLS"), g.isTrue("unsafeSsl")
 	if g.hasCredentials("caCert", "tlsClientCert", "tlsClientKey") {
 		isTLS = true
 	}
-	metadata, files := map[string]any{}, []string{}
-	for key, value := range g.left {
-		if name, fromEnv := strings.CutSuffix(key, "FromEnv"); fromEnv {
-			files = append(files, name)
-		} else {
-			metadata[key] = value
+	// A scaler is told what is from the environment under the whole name, "FromEnv" included (pkg/scalers/external_scaler.go of KEDA).
+	metadata, copied, fromEnv, secret := map[string]any{}, []string{}, []string{}, []string{}
+	for _, key := range slices.Sorted(maps.Keys(g.left)) {
+		switch value := g.left[key]; {
+		case strings.HasSuffix(key, "FromEnv"):
+			fromEnv = append(fromEnv, key)
+		case isSecret(key, value):
+			secret = append(secret, key)
+		default:
+			metadata[key], copied = value, append(copied, key)
 		}
 	}
+	files := slices.Sorted(slices.Values(slices.Concat(fromEnv, secret)))
 	g.left = nil
 	s := g.entry("keda", func(name string) map[string]any {
 		settings := map[string]any{"address": address}
@@ -479,8 +486,15 @@ func (g *given) external() {
 		}
 		return settings
 	})
-	if len(files) > 0 {
-		g.tell(g.path+".metadata", strings.Join(files, ", "), "comes from the workload's environment; the entry of the file names files in its place", "put them into a Secret of the name that its paths have, and mount it (sourceSecrets of the chart)")
+	const mount = "put them into a Secret of the name that its paths have, and mount it (sourceSecrets of the chart)"
+	if len(fromEnv) > 0 {
+		g.tell(g.path+".metadata", strings.Join(fromEnv, ", "), "comes from the workload's environment; the entry of the file names files in its place", mount)
+	}
+	if len(secret) > 0 {
+		g.tell(g.path+".metadata", strings.Join(secret, ", "), "may be a credential, which is not repeated; the entry of the file names files in its place", mount+", or write what is none into metadata of the entry")
+	}
+	if len(copied) > 0 {
+		g.tell(g.path+".metadata", strings.Join(copied, ", "), "is in metadata of the entry as it stands here", "where it is a credential after all, name a file of it in metadataFiles instead")
 	}
 	g.line(s)
 }

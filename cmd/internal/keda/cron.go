@@ -25,9 +25,13 @@ func (g *given) cron() {
 		g.lost(g.path+".metadata.timezone", zone, "is lost, with all of the trigger: all lines of a schedule are in one time zone, which is "+g.zone, "write it in that")
 		return
 	}
-	most := int64(valueOr(g.from.Spec.MaxReplicaCount, usualMax))
-	if replicas > most {
+	// With KEDA minReplicaCount and maxReplicaCount count at all times, while the min of a line counts in the place of that of the workload.
+	most, fewest := int64(valueOr(g.from.Spec.MaxReplicaCount, usualMax)), int64(valueOr(g.from.Spec.MinReplicaCount, 0))
+	switch {
+	case replicas > most:
 		g.tell(g.path+".metadata.desiredReplicas", fmt.Sprint(replicas), fmt.Sprintf("is %d here, as maxReplicaCount limits it", most), "")
+	case replicas < fewest:
+		g.tell(g.path+".metadata.desiredReplicas", fmt.Sprint(replicas), fmt.Sprintf("is %d here, as there are no fewer by minReplicaCount", fewest), "")
 	}
 	active, err := week(start, end)
 	if err != nil {
@@ -35,7 +39,7 @@ func (g *given) cron() {
 		return
 	}
 	g.zone = zone
-	g.windows = append(g.windows, windows(active, int(min(replicas, most)))...)
+	g.windows = append(g.windows, windows(active, int(min(max(replicas, fewest), most)))...)
 }
 
 // week are the minutes of a week in which a trigger is active, from Sunday 00:00 on: those from which the next end comes before the next start.

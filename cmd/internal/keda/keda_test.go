@@ -247,6 +247,10 @@ func TestConvert(t *testing.T) {
 			[]string{"spec.unknown", "spec.advanced.restoreToOriginalReplicaCount", "spec.advanced.scalingModifiers.formula"}},
 		"two zones": {"triggers: [{type: cron, metadata: {timezone: Europe/Berlin, start: 0 8 * * *, end: 0 18 * * *, desiredReplicas: '500'}}, {type: cron, metadata: {timezone: UTC, start: 0 8 * * *, end: 0 18 * * *, desiredReplicas: '5'}}]",
 			map[string]string{annotations.ScheduleKey: "zone Europe/Berlin\ndaily 08:00-18:00 min=100\n", annotations.Max: "100"}, []string{"spec.triggers[1].metadata.timezone"}},
+		"hours with fewer than there always are": {"minReplicaCount: 5, triggers: [{type: cron, metadata: {timezone: UTC, start: 0 8 * * *, end: 0 18 * * *, desiredReplicas: '2'}}]",
+			map[string]string{annotations.ScheduleKey: "daily 08:00-18:00 min=5\n", annotations.Min: "5", annotations.Max: "100"}, nil},
+		"hours of what is idle at other ones": {"minReplicaCount: 5, idleReplicaCount: 0, triggers: [{type: cron, metadata: {timezone: UTC, start: 0 8 * * *, end: 0 18 * * *, desiredReplicas: '2'}}]",
+			map[string]string{annotations.ScheduleKey: "daily 08:00-18:00 min=5\n", annotations.Min: "0", annotations.Max: "100", annotations.WakeReplicas: "5"}, []string{"spec.minReplicaCount"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			all, _, remarks := convert(t, test.spec)

@@ -57,23 +57,32 @@ func (c *conversion) bounds() {
 	spec := &c.from.Spec
 	most, fewest := valueOr(spec.MaxReplicaCount, usualMax), valueOr(spec.MinReplicaCount, 0)
 	c.all[annotations.Max] = strconv.Itoa(int(most))
-	if idle := spec.IdleReplicaCount; idle != nil {
-		if *idle == 0 && fewest > 0 {
+	switch idle := spec.IdleReplicaCount; {
+	case idle == nil || *idle == 0 && fewest == 0:
+	case *idle != 0:
+		c.lost("spec.idleReplicaCount", fmt.Sprint(*idle), "is lost: KEDA itself only takes 0", "")
+	case !c.wakes():
+		c.lost("spec.idleReplicaCount", "0", "is lost: nothing that is converted could wake it, so that there are at least "+fmt.Sprint(fewest)+" replicas at all times", "")
+	default:
+		if fewest > 1 {
 			c.lost("spec.minReplicaCount", fmt.Sprint(fewest), "is kept beside idleReplicaCount as "+annotations.WakeReplicas+": so many there are at least when the workload wakes, but not as long as it is awake",
 				"set "+annotations.ScaleDownPolicies+", if going below that while awake does harm")
 			c.all[annotations.WakeReplicas] = strconv.Itoa(int(fewest))
-		} else if *idle != 0 {
-			c.lost("spec.idleReplicaCount", fmt.Sprint(*idle), "is lost: KEDA itself only takes 0", "")
 		}
-		fewest = min(fewest, *idle)
+		fewest = 0
 	}
-	if fewest == 0 && len(c.lines) == 0 && !c.lifts() && !slices.ContainsFunc(c.metrics, isTotal) {
+	if fewest == 0 && !c.wakes() {
 		c.tell("spec.minReplicaCount", "0", "is 1 here, as it is with KEDA where all triggers are CPU and memory: nothing else could wake it", "")
 		fewest = 1
 	}
 	if fewest != 1 {
 		c.all[annotations.Min] = strconv.Itoa(int(fewest))
 	}
+}
+
+// wakes says whether something of what is converted can wake the workload.
+func (c *conversion) wakes() bool {
+	return len(c.lines) > 0 || c.lifts() || slices.ContainsFunc(c.metrics, isTotal)
 }
 
 func isTotal(m autoscalingv2.MetricSpec) bool { return m.External != nil || m.Object != nil }

@@ -179,14 +179,21 @@ func (c *conversion) pause() {
 		c.all[annotations.ModeKey] = string(annotations.ModePaused)
 		c.lost(at("paused-replicas"), replicas, "only pauses: mini-hpa sets no replicas meanwhile", fmt.Sprintf("kubectl scale --replicas=%s, once", replicas))
 	}
-	for _, direction := range [...]struct{ key, annotation string }{{"paused-scale-in", annotations.ScaleDownPolicies}, {"paused-scale-out", annotations.ScaleUpPolicies}} {
+	const disabled = "disabled"
+	for _, direction := range [...]struct{ key, annotation, rules string }{
+		{"paused-scale-in", annotations.ScaleDownPolicies, "scaleDown.policies"}, {"paused-scale-out", annotations.ScaleUpPolicies, "scaleUp.policies"},
+	} {
 		value, ok := get(direction.key)
 		switch {
 		case !ok:
 		case c.all[annotations.Behavior] != "":
 			c.lost(at(direction.key), value, "is lost beside "+annotations.Behavior, "set selectPolicy: Disabled in it for as long as it lasts")
 		default:
-			c.all[direction.annotation] = "disabled"
+			if policies := c.all[direction.annotation]; policies != "" && policies != disabled {
+				c.lost("spec.advanced.horizontalPodAutoscalerConfig.behavior."+direction.rules, policies, "gives way to "+annotations.GroupPausing+direction.key+", which is the same annotation here",
+					fmt.Sprintf("set %s to %q when that is over", direction.annotation, policies))
+			}
+			c.all[direction.annotation] = disabled
 		}
 	}
 }

@@ -15,14 +15,30 @@ import (
 	"github.com/mini-hpa/mini-hpa/annotations/schedule"
 )
 
-// convert converts a ScaledObject with this spec.
-func convert(t *testing.T, spec string) (map[string]string, *File, []hpa.Remark) {
+// object is a ScaledObject with this spec, in JSON.
+func object(t *testing.T, spec string) []byte {
 	t.Helper()
 	data, err := yaml.YAMLToJSON([]byte("apiVersion: keda.sh/v1alpha1\nkind: ScaledObject\nmetadata: {name: web, namespace: shop}\nspec: {scaleTargetRef: {name: web}, minReplicaCount: 1, " + spec + "}"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	o, remarks, err := Read(data)
+	return data
+}
+
+// read reads such a ScaledObject, of which all fields are known.
+func read(t *testing.T, spec string) *ScaledObject {
+	t.Helper()
+	o, remarks, err := Read(object(t, spec))
+	if err != nil || len(remarks) > 0 {
+		t.Fatal(err, remarks)
+	}
+	return o
+}
+
+// convert converts such a ScaledObject.
+func convert(t *testing.T, spec string) (map[string]string, *File, []hpa.Remark) {
+	t.Helper()
+	o, remarks, err := Read(object(t, spec))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -288,6 +304,34 @@ func TestPaused(t *testing.T) {
 			delete(all, annotations.Max)
 			if diff := cmp.Diff(test.set, all); diff != "" || len(lost(remarks)) != test.lost {
 				t.Errorf("remarks %+v, annotations (-want +got):\n%s", remarks, diff)
+			}
+		})
+	}
+}
+
+// TestPausedBesideABehavior: the policies that a pause takes the place of are told, and nothing is where there are none.
+func TestPausedBesideABehavior(t *testing.T) {
+	for name, test := range map[string]struct {
+		pause, behavior string
+		set             map[string]string
+		lost            []hpa.Remark
+	}{
+		"policies": {"paused-scale-in", "scaleDown: {stabilizationWindowSeconds: 60, policies: [{type: Percent, value: 50, periodSeconds: 30}]}",
+			map[string]string{annotations.ScaleDownPolicies: "disabled", annotations.ScaleDownStabilization: "1m"},
+			[]hpa.Remark{{Path: "spec.advanced.horizontalPodAutoscalerConfig.behavior.scaleDown.policies", Value: "50%/30s", Lost: true,
+				Why: "gives way to autoscaling.keda.sh/paused-scale-in, which is the same annotation here", Do: `set mini-hpa/scale-down-policies to "50%/30s" when that is over`}}},
+		"those of the other direction": {"paused-scale-out", "scaleDown: {policies: [{type: Percent, value: 50, periodSeconds: 30}]}",
+			map[string]string{annotations.ScaleUpPolicies: "disabled", annotations.ScaleDownPolicies: "50%/30s"}, nil},
+		"disabled anyway": {"paused-scale-in", "scaleDown: {selectPolicy: Disabled}", map[string]string{annotations.ScaleDownPolicies: "disabled"}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := read(t, "triggers: [{type: cpu, metadata: {value: '50'}}], advanced: {horizontalPodAutoscalerConfig: {behavior: {"+test.behavior+"}}}")
+			o.Annotations = map[string]string{annotations.GroupPausing + test.pause: "true"}
+			all, remarks := Convert(o, &File{})
+			delete(all, annotations.TargetCPU)
+			delete(all, annotations.Max)
+			if diff := cmp.Diff(test.set, all) + cmp.Diff(test.lost, remarks); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
 	}

@@ -1,7 +1,6 @@
 package keda
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -19,6 +18,9 @@ import (
 // no annotations if nothing is left to scale on. Whether mini-hpa takes them is for annotations.Defaults.Parse to say.
 func Convert(o *ScaledObject, file *File) (map[string]string, []hpa.Remark) {
 	c := &conversion{from: o, file: file, all: map[string]string{}}
+	if container := o.Spec.ScaleTargetRef.EnvSourceContainerName; container != "" {
+		c.tell("spec.scaleTargetRef.envSourceContainerName", container, "has the environment that triggers are about; it is not read", "look there for what the file is to be filled in with")
+	}
 	for i := range o.Spec.Triggers {
 		c.trigger(i)
 	}
@@ -28,6 +30,7 @@ func Convert(o *ScaledObject, file *File) (map[string]string, []hpa.Remark) {
 	c.fallback()
 	c.advanced()
 	c.pause()
+	c.others()
 	if len(c.lines) == 0 && len(c.windows) == 0 && c.all[annotations.TargetCPU]+c.all[annotations.TargetMemory]+c.all[annotations.Metrics] == "" {
 		c.lost("spec.triggers", "", "have nothing that mini-hpa can scale on, so that there are no annotations", "")
 		return nil, c.remarks
@@ -96,9 +99,12 @@ func (c *conversion) lifts() bool {
 func (c *conversion) idle() {
 	spec := &c.from.Spec
 	sleeps := c.all[annotations.Min] == "0"
-	if cooldown := valueOr(spec.CooldownPeriod, usualCooldown); sleeps && cooldown != usualCooldown {
-		c.all[annotations.SleepAfter] = seconds(cooldown)
-		if window := c.scaleDownWindow(); cooldown < window {
+	// Without a sleep-after the window of scale-down alone counts, and with one the longer of them.
+	if cooldown, window := valueOr(spec.CooldownPeriod, usualCooldown), c.scaleDownWindow(); sleeps {
+		if cooldown != usualCooldown || cooldown > window {
+			c.all[annotations.SleepAfter] = seconds(cooldown)
+		}
+		if cooldown < window {
 			c.lost("spec.cooldownPeriod", fmt.Sprint(cooldown), fmt.Sprintf("is shorter than the stabilization of scale-down (%d s), which counts for the last replica, too", window),
 				"set "+annotations.ScaleDownStabilization+" to as much, if all of scale-down may be as quick")
 		}
@@ -149,9 +155,15 @@ func (c *conversion) advanced() {
 	if a.RestoreToOriginalReplicaCount {
 		c.lost("spec.advanced.restoreToOriginalReplicaCount", "true", "is lost: replicas stay as they are when the annotations are removed", "")
 	}
-	if m := a.ScalingModifiers; m.Formula != "" {
+	m := a.ScalingModifiers
+	if m.Formula != "" {
 		c.lost("spec.advanced.scalingModifiers.formula", m.Formula, "is lost: each trigger is a metric by itself here, and the one that asks for the most replicas wins",
 			"write the formula into one query, of Prometheus for one")
+	}
+	for _, of := range [...]struct{ name, value string }{{"target", m.Target}, {"activationTarget", m.ActivationTarget}, {"metricType", string(m.MetricType)}} {
+		if of.value != "" {
+			c.lost("spec.advanced.scalingModifiers."+of.name, of.value, "is lost with the formula: each trigger has its own", "")
+		}
 	}
 	if config := a.HorizontalPodAutoscalerConfig; config != nil {
 		if config.Name != "" {
@@ -198,6 +210,25 @@ func (c *conversion) pause() {
 	}
 }
 
+// others are the annotations of KEDA that pause nothing.
+func (c *conversion) others() {
+	for _, key := range slices.Sorted(maps.Keys(c.from.Annotations)) {
+		domain, name, _ := strings.Cut(key, "/")
+		path, value := "metadata.annotations["+key+"]", c.from.Annotations[key]
+		switch {
+		case domain != annotations.GroupKEDA && !strings.HasSuffix(domain, "."+annotations.GroupKEDA):
+		case key == annotations.GroupPausing+"force-activation":
+			if on, err := strconv.ParseBool(value); (on || err != nil) && c.all[annotations.Min] == "0" {
+				c.lost(path, value, "is lost: a workload that has nothing to do sleeps", fmt.Sprintf("set %s to %q for as long as it lasts", annotations.Min, fmt.Sprint(max(1, valueOr(c.from.Spec.MinReplicaCount, 0)))))
+			}
+		case domain+"/" != annotations.GroupPausing:
+			c.tell(path, value, "is not needed: there is no HPA", "")
+		case name != "paused" && name != "paused-replicas" && name != "paused-scale-in" && name != "paused-scale-out":
+			c.lost(path, value, "is not known", "compare docs/migrate.md")
+		}
+	}
+}
+
 // seconds is a duration without units that are 0.
 func seconds(n int32) string {
 	text := (time.Duration(n) * time.Second).String()
@@ -208,6 +239,9 @@ func seconds(n int32) string {
 	}
 	return text
 }
+
+// nothingAlike is why most of what is lost is.
+const nothingAlike = "is lost: there is nothing like it here"
 
 // trigger converts one of them.
 func (c *conversion) trigger(i int) {
@@ -220,11 +254,20 @@ func (c *conversion) trigger(i int) {
 		return
 	}
 	kind(g)
+	if t.UseCachedMetrics {
+		c.tell(g.path+".useCachedMetrics", "true", "is not needed: all that look at a metric have the answer of one question", "")
+	}
+	if t.MetricType != "" && t.MetricType != autoscalingv2.AverageValueMetricType && !g.isTyped {
+		c.lost(g.path+".metricType", string(t.MetricType), nothingAlike, "")
+	}
+	if t.AuthenticationRef != nil && !g.isTrusted {
+		c.tell(g.path+".authenticationRef", g.authentication(), "is not read: nothing has to be known of it here", "")
+	}
 	for _, key := range slices.Sorted(maps.Keys(g.left)) {
 		value := g.left[key]
 		if !isPlain(key) {
 			value = ""
 		}
-		c.lost(g.path+".metadata."+key, value, cmp.Or(g.why, "is lost: there is nothing like it here"), "")
+		c.lost(g.path+".metadata."+key, value, nothingAlike, "")
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -16,8 +17,21 @@ type given struct {
 	trigger *Trigger
 	path    string
 	left    map[string]string
-	// why is what is said of all that is left.
-	why string
+	// isTyped says that its metricType is in what was made of it, and isTrusted that its authenticationRef was told of.
+	isTyped, isTrusted bool
+}
+
+// drop says that nothing comes of the trigger, so that nothing else is to be told of it.
+func (g *given) drop(path, value, why, do string) {
+	g.lost(path, value, why, do)
+	g.left, g.isTyped, g.isTrusted = nil, true, true
+}
+
+// needless takes metadata that nothing has to come of here, and says why.
+func (g *given) needless(key, why, do string) {
+	if value := g.take(key); value != "" {
+		g.tell(g.path+".metadata."+key, value, why, do)
+	}
 }
 
 // namespace is the ScaledObject's.
@@ -76,29 +90,70 @@ func (g *given) authentication() string {
 
 // hasCredentials takes what a trigger says of them, and says whether there are any.
 func (g *given) hasCredentials(keys ...string) bool {
-	has := g.trigger.AuthenticationRef != nil
+	var found []string
 	for _, key := range keys {
 		for _, key := range []string{key, key + "FromEnv"} {
-			_, is := g.left[key]
-			has = has || is
+			if _, is := g.left[key]; is {
+				found = append(found, key)
+			}
 			delete(g.left, key)
 		}
 	}
-	if has {
-		at, value := g.path+".metadata", ""
-		if g.trigger.AuthenticationRef != nil {
-			at, value = g.path+".authenticationRef", g.authentication()
-		}
-		g.tell(at, value, "has credentials, which are not read: the entry of the file names the files that they belong in", "put them into a Secret of the name that its paths have, and mount it (sourceSecrets of the chart)")
+	if len(found) > 0 {
+		g.tell(g.path+".metadata", strings.Join(found, ", "), areElsewhere, mountThem)
 	}
-	return has
+	if g.trigger.AuthenticationRef == nil {
+		return len(found) > 0
+	}
+	g.tell(g.path+".authenticationRef", g.authentication(), areElsewhere, mountThem)
+	g.isTrusted = true
+	return true
+}
+
+// What is said of credentials, and what is to be done.
+const (
+	areElsewhere = "has credentials, which are not read: the entry of the file names the files that they belong in"
+	mountThem    = "put them into a Secret of the name that its paths have, and mount it (sourceSecrets of the chart)"
+)
+
+// tls are the settings of encryption, made for the name of an entry; nil is none. Whether it is on may not be said, and then be said by what the
+// authenticationRef names: then that is to be filled in.
+func (g *given) tls(isOn, isSaid, isInsecure bool) func(name string) map[string]any {
+	switch ref := g.trigger.AuthenticationRef; {
+	case isOn && isInsecure:
+		return func(string) map[string]any { return map[string]any{"insecure": true} }
+	case isOn:
+		return func(name string) map[string]any { return map[string]any{"caFile": directory + name + "/ca.crt"} }
+	case ref != nil && !isSaid:
+		unless := "; remove all of tls, unless tls of " + g.authentication() + " is enable>"
+		if isInsecure {
+			return func(string) map[string]any { return map[string]any{"insecure": "<true" + unless} }
+		}
+		return func(name string) map[string]any {
+			return map[string]any{"caFile": "<" + directory + name + "/ca.crt" + unless}
+		}
+	case isInsecure:
+		g.tell(g.path+".metadata.unsafeSsl", "true", "means nothing where nothing is encrypted", "")
+	}
+	return nil
+}
+
+// says is whether the trigger, or the environment of the workload, has one of these.
+func (g *given) says(keys ...string) bool {
+	return slices.ContainsFunc(keys, func(key string) bool { return g.left[key]+g.left[key+"FromEnv"] != "" })
+}
+
+// passing takes what several triggers say of how they are asked.
+func (g *given) passing() {
+	g.needless("metricName", "is not needed: a line has a name of its own", "")
+	g.needless("timeout", "is not read: an entry has 5s, unless it says otherwise", "set timeout in the entry, if that does not do")
 }
 
 // target takes what a number is held at, and what it is active above, as words of a line.
 func (g *given) target(usual string, activation string, keys ...string) string {
 	word := "target"
 	if g.trigger.MetricType == autoscalingv2.ValueMetricType {
-		word = "total"
+		word, g.isTyped = "total", true
 	}
 	text := ""
 	if value := cmp.Or(g.take(keys...), usual); value != "" {
@@ -133,19 +188,73 @@ func (g *given) queryName() string {
 	return name[:min(len(name), 63)]
 }
 
+// login is how a server that is asked by HTTP is told who asks.
+type login struct{ user, token, certificate bool }
+
+// login takes what the trigger says of it. isUser says that the URL has a user.
+func (g *given) login(isUser bool) login {
+	has, l := g.hasCredentials("username", "password", "bearerToken", "token", "apiKey"), login{}
+	known := false
+	for _, key := range []string{"authModes", "authMode"} {
+		for _, mode := range split(g.take(key)) {
+			switch known = true; mode {
+			case "basic":
+				l.user = true
+			case "bearer":
+				l.token = true
+			case "tls":
+				l.certificate = true
+			default:
+				g.lost(g.path+".metadata."+key, mode, "is lost: a user with a password, a bearer token or a certificate says who asks", "")
+			}
+		}
+	}
+	l.user = !l.token && (l.user || isUser || has && !known)
+	return l
+}
+
+// hasUser says whether a URL has one. That the entry has neither that nor the parameters of the URL is told.
+func (g *given) hasUser(key, address string) bool {
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" {
+		return false
+	}
+	if u.RawQuery != "" || u.Fragment != "" {
+		g.lost(g.path+".metadata."+key, bare(address), "is asked without what follows the question mark", "")
+	}
+	if u.User != nil {
+		g.tell(g.path+".metadata."+key, bare(address), areElsewhere, mountThem)
+	}
+	return u.User != nil
+}
+
 // web are the settings of what is asked by HTTP. Neither a user nor anything else that a URL may hide is repeated.
-func (g *given) web(address string, name string, credentials, insecure bool) map[string]any {
+func (l login) web(address, name string, isInsecure bool) map[string]any {
 	settings := map[string]any{"url": bare(address)}
-	if u, err := url.Parse(address); err == nil && u.User != nil {
-		credentials = true
+	if tls := l.tls(name, isInsecure); len(tls) > 0 && !strings.HasPrefix(address, "http://") {
+		settings["tls"] = tls
 	}
-	if insecure {
-		settings["tls"] = map[string]any{"insecure": true}
-	}
-	if credentials {
+	switch {
+	case l.token:
+		settings["auth"] = map[string]any{"bearerTokenFile": directory + name + "/token"}
+	case l.user:
 		settings["auth"] = map[string]any{"userFile": directory + name + "/user", "passwordFile": directory + name + "/password"}
 	}
 	return settings
+}
+
+func (l login) tls(name string, isInsecure bool) map[string]any {
+	tls := map[string]any{}
+	if l.certificate {
+		tls["certFile"], tls["keyFile"] = directory+name+"/tls.crt", directory+name+"/tls.key"
+	}
+	switch {
+	case isInsecure:
+		tls["insecure"] = true
+	case l.certificate:
+		tls["caFile"] = directory + name + "/ca.crt"
+	}
+	return tls
 }
 
 // bare is a URL without a user, query and fragment. What cannot be read as one may hide a password anywhere.

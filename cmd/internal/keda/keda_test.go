@@ -90,10 +90,19 @@ func TestTriggers(t *testing.T) {
 			"redis list=l target=5 active=1", []string{"- b:2", "sentinel: m", "sentinel-password"}, nil},
 		"redis, a stream": {"type: redis-cluster-streams, metadata: {addresses: 'a:1, b:2', stream: s, consumerGroup: g, lagCount: '8'}",
 			"redis stream=s group=g target=8", []string{"cluster: true"}, []string{metadata + "lagCount"}},
+		"redis, a stream with two counts": {"type: redis-streams, metadata: {addresses: 'a:1', stream: s, consumerGroup: g, lagCount: '8', pendingEntriesCount: '9'}",
+			"redis stream=s group=g target=8", nil, []string{metadata + "lagCount", metadata + "pendingEntriesCount"}},
 		"redis, the length of a stream": {"type: redis-streams, metadata: {address: 'a:1', stream: s, streamLength: '8'}", "redis stream=s target=8", nil, nil},
 		"nats":                          {"type: nats-jetstream, authenticationRef: {name: creds}, metadata: {natsServerMonitoringEndpoint: 'nats:8222', account: a, stream: s, consumer: c}", "nats stream=s consumer=c target=10", []string{"such as nats:4222>", "userFile"}, nil},
 		"prometheus": {"type: prometheus, name: per second, metadata: {serverAddress: 'https://u:sesame@p:9090/x/?a=sesame', query: 'up{a=~\"b$\"}', threshold: '1.5', ignoreNullValues: 'false', namespace: other}",
-			"prometheus per-second target=1.5", []string{"url: https://p:9090/x\n", `query: up{a=~"b$$"}`, "passwordFile"}, []string{metadata + "namespace"}},
+			"prometheus per-second target=1.5", []string{"url: https://p:9090/x\n", `query: up{a=~"b$$"}`, "passwordFile"}, []string{metadata + "serverAddress", metadata + "namespace"}},
+		"prometheus, with a certificate": {"type: prometheus, authenticationRef: {name: a}, metadata: {serverAddress: 'https://p', query: up, threshold: '1', authModes: tls}",
+			"prometheus web target=1", []string{"certFile: /etc/mini-hpa/sources/prometheus/tls.crt", "keyFile", "caFile"}, nil},
+		"prometheus, with a certificate and a user": {"type: prometheus, authenticationRef: {name: a}, metadata: {serverAddress: 'https://p', query: up, threshold: '1', authModes: 'tls,basic', unsafeSsl: 'true'}",
+			"prometheus web target=1", []string{"certFile", "insecure: true", "passwordFile"}, nil},
+		"prometheus, with a header": {"type: prometheus, authenticationRef: {name: a}, metadata: {serverAddress: 'https://p', query: up, threshold: '1', authModes: custom}",
+			"prometheus web target=1", []string{"url: https://p\n"}, []string{metadata + "authModes"}},
+		"prometheus, nothing to encrypt": {"type: prometheus, metadata: {serverAddress: 'http://p', query: up, threshold: '1', unsafeSsl: 'true'}", "prometheus web target=1", nil, nil},
 		"prometheus, with a token": {"type: prometheus, authenticationRef: {name: a, kind: ClusterTriggerAuthentication}, metadata: {serverAddress: 'https://p', query: up, threshold: '1', authModes: bearer, activationThreshold: '0.5', unsafeSsl: 'true'}",
 			"prometheus web target=1 active=0.5", []string{"bearerTokenFile", "insecure: true", `empty: "0"`}, nil},
 		"postgresql":               {"type: postgresql, metadata: {connectionFromEnv: PG, query: 'SELECT 1;', targetQueryValue: '2', activationTargetQueryValue: '1'}", "postgresql web target=2 active=1", []string{"<address", "query: SELECT 1\n"}, nil},
@@ -108,6 +117,7 @@ func TestTriggers(t *testing.T) {
 		"sqs": {"type: aws-sqs-queue, authenticationRef: {name: a}, metadata: {queueURL: 'https://sqs.eu-central-1.amazonaws.com/123456789012/shop-jobs', awsRegion: eu-central-1, queueLength: '7', scaleOnInFlight: 'false', scaleOnDelayed: 'true', identityOwner: operator}",
 			"sqs queue=shop-jobs count=visible target=7", []string{"url: https://sqs.eu-central-1.amazonaws.com\n", `account: "123456789012"`, "accessKeyIdFile"}, []string{metadata + "scaleOnDelayed"}},
 		"sqs, a queue in the environment": {"type: aws-sqs-queue, metadata: {queueURLFromEnv: Q, awsRegion: eu-central-1}", "", nil, []string{metadata + "queueURL", "spec.triggers"}},
+		"external, in all":                {"type: external, metricType: Value, metadata: {scalerAddress: 's:1'}", "keda", nil, []string{"spec.triggers[0].metricType"}},
 		"another kind":                    {"type: aws-cloudwatch, metadata: {}", "", nil, []string{"spec.triggers[0].type", "spec.triggers"}},
 		"in all":                          {"type: prometheus, metricType: Value, metadata: {serverAddress: 'http://p', query: up, threshold: '10'}", "prometheus web total=10", nil, nil},
 	} {
@@ -182,7 +192,7 @@ func TestCredentialsAreNotRepeated(t *testing.T) {
 	names := strings.Fields(`password passwd passphrase pwd pw dbPwd PASSWORD keyPassword saslPassword sentinelPassword sentinelUsername username userName user adminUser login token apiToken bearerToken accessToken authToken refreshToken
 		personalAccessToken pat githubPAT githubPat SASToken sasToken sharedAccessSignature secret clientSecret secretKey SecretKey AccessKey accessKey accessKeyId accessKeyID awsAccessKeyID awsSecretAccessKey awsSessionToken appCredentialSecret
 		apiKey appKey key tlsClientKey tlsClientCert tlsKey clientKey clientCert privateKey privateKeyPem storageAccountKey connection connectionString connStr storageConnection dsn DSN credentials credentialsFromEnvFile
-		GoogleApplicationCredentials cert ca caCert Cert auth authModes authorization basicAuth customAuthHeader customAuthValue customHeaders headers httpHeaders queryParameters endpointParams parameters cookie keytab kerberosConfig
+		GoogleApplicationCredentials cert ca caCert Cert auth authorization basicAuth customAuthHeader customAuthValue customHeaders headers httpHeaders queryParameters endpointParams parameters cookie keytab kerberosConfig
 		oauthExtensions activeDirectoryClientPassword jwt signature webhookURL licenseKey sessionId`)
 	base := map[string]string{
 		"cpu": "value: '50'", "memory": "value: '50'", "cron": "timezone: UTC, start: 0 8 * * *, end: 0 18 * * *, desiredReplicas: '5'",
@@ -232,10 +242,44 @@ func TestMetadataOfAnExternalScaler(t *testing.T) {
 	}
 }
 
+// TestEncryption: a trigger that is not encrypted stays so, and where only what it names knows that, it is to be filled in.
+func TestEncryption(t *testing.T) {
+	for name, test := range map[string]struct {
+		trigger string
+		want    any // nil is no encryption
+		told    []string
+	}{
+		"no word":                           {"type: kafka, metadata: {%s}", nil, nil},
+		"on":                                {"type: kafka, metadata: {tls: enable, %s}", map[string]any{"caFile": "/etc/mini-hpa/sources/kafka/ca.crt"}, nil},
+		"on, with anybody":                  {"type: kafka, metadata: {tls: enable, unsafeSsl: 'true', %s}", map[string]any{"insecure": true}, nil},
+		"with anybody, but not on":          {"type: kafka, metadata: {unsafeSsl: 'true', %s}", nil, []string{metadata + "unsafeSsl"}},
+		"off":                               {"type: kafka, authenticationRef: {name: a}, metadata: {tls: disable, %s}", nil, []string{"spec.triggers[0].authenticationRef"}},
+		"said elsewhere":                    {"type: kafka, authenticationRef: {name: a}, metadata: {%s}", map[string]any{"caFile": "</etc/mini-hpa/sources/kafka/ca.crt; remove all of tls, unless tls of TriggerAuthentication a is enable>"}, []string{"spec.triggers[0].authenticationRef"}},
+		"said elsewhere, with anybody":      {"type: kafka, authenticationRef: {name: a}, metadata: {unsafeSsl: 'true', %s}", map[string]any{"insecure": "<true; remove all of tls, unless tls of TriggerAuthentication a is enable>"}, []string{"spec.triggers[0].authenticationRef"}},
+		"redis, on":                         {"type: redis, metadata: {enableTLS: 'true', %s}", map[string]any{"caFile": "/etc/mini-hpa/sources/redis/ca.crt"}, nil},
+		"redis, with anybody, but not on":   {"type: redis, metadata: {unsafeSsl: 'true', %s}", nil, []string{metadata + "unsafeSsl"}},
+		"a scaler, on":                      {"type: external, metadata: {enableTLS: 'true', %s}", map[string]any{"caFile": "/etc/mini-hpa/sources/keda/ca.crt"}, nil},
+		"a scaler, with anybody, if at all": {"type: external, metadata: {unsafeSsl: 'true', %s}", nil, []string{metadata + "unsafeSsl"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, file, remarks := convert(t, "triggers: [{"+fmt.Sprintf(test.trigger, "bootstrapServers: 'a:9092', consumerGroup: g, topic: t, address: 'a:1', listName: l, scalerAddress: 's:1'")+"}]")
+			var told []string
+			for _, r := range remarks {
+				if strings.HasSuffix(r.Path, "unsafeSsl") || strings.HasSuffix(r.Path, "Ref") {
+					told = append(told, r.Path)
+				}
+			}
+			if diff := cmp.Diff(test.want, file.Sources[0].Settings["tls"]) + cmp.Diff(test.told, told); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
 func TestConvert(t *testing.T) {
 	const cpu = "triggers: [{type: cpu, metadata: {value: '50'}}], "
 	const queue = "triggers: [{type: redis-streams, metadata: {address: 'a:1', stream: s, streamLength: '8'}}], "
-	const line = "redis stream=s target=8"
+	const line, sleeps = "redis stream=s target=8", "minReplicaCount: 0, advanced: {horizontalPodAutoscalerConfig: {behavior: {scaleDown: {stabilizationWindowSeconds: %s}}}}"
 	for name, test := range map[string]struct {
 		spec string
 		want map[string]string
@@ -250,6 +294,10 @@ func TestConvert(t *testing.T) {
 			map[string]string{annotations.SourcesKey: line, annotations.Min: "0", annotations.Max: "7", annotations.SleepAfter: "10m", annotations.SyncPeriod: "5s"}, nil},
 		"short cooldown": {queue + "minReplicaCount: 0, cooldownPeriod: 30, advanced: {horizontalPodAutoscalerConfig: {behavior: {scaleDown: {stabilizationWindowSeconds: 10}}}}",
 			map[string]string{annotations.SourcesKey: line, annotations.Min: "0", annotations.Max: "100", annotations.SleepAfter: "30s", annotations.ScaleDownStabilization: "10s"}, nil},
+		"usual cooldown and a short window": {queue + fmt.Sprintf(sleeps, "60"),
+			map[string]string{annotations.SourcesKey: line, annotations.Min: "0", annotations.Max: "100", annotations.SleepAfter: "5m", annotations.ScaleDownStabilization: "1m"}, nil},
+		"usual cooldown and a long window": {queue + fmt.Sprintf(sleeps, "600"),
+			map[string]string{annotations.SourcesKey: line, annotations.Min: "0", annotations.Max: "100", annotations.ScaleDownStabilization: "10m"}, []string{"spec.cooldownPeriod"}},
 		"idle": {queue + "minReplicaCount: 3, idleReplicaCount: 0, initialCooldownPeriod: 60",
 			map[string]string{annotations.SourcesKey: line, annotations.Min: "0", annotations.Max: "100", annotations.WakeReplicas: "3"},
 			[]string{"spec.minReplicaCount", "spec.initialCooldownPeriod"}},
@@ -263,9 +311,10 @@ func TestConvert(t *testing.T) {
 		"no fallback": {queue + "fallback: {failureThreshold: 4, replicas: 6, behavior: currentReplicas}", map[string]string{annotations.SourcesKey: line, annotations.Max: "100"}, nil},
 		"a fallback that lowers": {queue + "fallback: {failureThreshold: 1, replicas: 6, behavior: currentReplicasIfLower}",
 			map[string]string{annotations.SourcesKey: line, annotations.Max: "100", annotations.FallbackKey: "6 after 30s"}, []string{"spec.fallback.behavior"}},
-		"advanced": {queue + "advanced: {restoreToOriginalReplicaCount: true, scalingModifiers: {formula: a + b}, horizontalPodAutoscalerConfig: {name: x}}, unknown: 1",
+		"advanced": {queue + "advanced: {restoreToOriginalReplicaCount: true, scalingModifiers: {formula: a + b, target: '2', activationTarget: '1', metricType: Value}, horizontalPodAutoscalerConfig: {name: x}}, unknown: 1",
 			map[string]string{annotations.SourcesKey: line, annotations.Max: "100"},
-			[]string{"spec.unknown", "spec.advanced.restoreToOriginalReplicaCount", "spec.advanced.scalingModifiers.formula"}},
+			[]string{"spec.unknown", "spec.advanced.restoreToOriginalReplicaCount", "spec.advanced.scalingModifiers.formula", "spec.advanced.scalingModifiers.target", "spec.advanced.scalingModifiers.activationTarget",
+				"spec.advanced.scalingModifiers.metricType"}},
 		"two zones": {"triggers: [{type: cron, metadata: {timezone: Europe/Berlin, start: 0 8 * * *, end: 0 18 * * *, desiredReplicas: '500'}}, {type: cron, metadata: {timezone: UTC, start: 0 8 * * *, end: 0 18 * * *, desiredReplicas: '5'}}]",
 			map[string]string{annotations.ScheduleKey: "zone Europe/Berlin\ndaily 08:00-18:00 min=100\n", annotations.Max: "100"}, []string{"spec.triggers[1].metadata.timezone"}},
 		"hours with fewer than there always are": {"minReplicaCount: 5, triggers: [{type: cron, metadata: {timezone: UTC, start: 0 8 * * *, end: 0 18 * * *, desiredReplicas: '2'}}]",
@@ -288,10 +337,12 @@ func TestPaused(t *testing.T) {
 		set         map[string]string
 		lost        int
 	}{
-		"paused":     {map[string]string{"paused": "true"}, map[string]string{annotations.ModeKey: "paused"}, 0},
-		"not paused": {map[string]string{"paused": "false"}, map[string]string{}, 0},
-		"at 3":       {map[string]string{"paused-replicas": "3"}, map[string]string{annotations.ModeKey: "paused"}, 1},
-		"scale-in":   {map[string]string{"paused-scale-in": "true"}, map[string]string{annotations.ScaleDownPolicies: "disabled"}, 0},
+		"paused":       {map[string]string{"paused": "true"}, map[string]string{annotations.ModeKey: "paused"}, 0},
+		"not paused":   {map[string]string{"paused": "false"}, map[string]string{}, 0},
+		"at 3":         {map[string]string{"paused-replicas": "3"}, map[string]string{annotations.ModeKey: "paused"}, 1},
+		"awake anyway": {map[string]string{"force-activation": "true"}, map[string]string{}, 0},
+		"unknown":      {map[string]string{"paused-at": "noon"}, map[string]string{}, 1},
+		"scale-in":     {map[string]string{"paused-scale-in": "true"}, map[string]string{annotations.ScaleDownPolicies: "disabled"}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := &ScaledObject{Spec: Spec{Triggers: []Trigger{{Type: "cpu", Metadata: map[string]string{"value": "50"}}}}}

@@ -52,6 +52,10 @@ func (g *given) usage(name corev1.ResourceName) {
 		g.lost(g.path+".metadata.activationValue", active, "is lost: usage neither wakes a workload nor puts it to sleep", "")
 	}
 	target := autoscalingv2.MetricTarget{Type: autoscalingv2.MetricTargetType(cmp.Or(kind, string(autoscalingv2.UtilizationMetricType)))}
+	g.isTyped = target.Type != autoscalingv2.ValueMetricType // KEDA does not take that either
+	if target.Type == autoscalingv2.ValueMetricType {
+		target.Type = autoscalingv2.AverageValueMetricType
+	}
 	if target.Type == autoscalingv2.UtilizationMetricType {
 		percent, err := strconv.ParseInt(value, 10, 32)
 		if err != nil || percent <= 0 {
@@ -78,8 +82,7 @@ func (g *given) usage(name corev1.ResourceName) {
 func (g *given) kafka() {
 	topic, group := g.take("topic"), g.take("consumerGroup")
 	if topic == "" || group == "" || g.left["topicFromEnv"]+g.left["consumerGroupFromEnv"] != "" {
-		g.lost(g.path, g.trigger.Type, "is lost: a line names one group and one topic, and this trigger does not say both", "write a line for each topic by hand")
-		g.left = nil
+		g.drop(g.path, g.trigger.Type, "is lost: a line names one group and one topic, and this trigger does not say both", "write a line for each topic by hand")
 		return
 	}
 	brokers := g.wanted("brokers, as HOST:PORT", "bootstrapServers")
@@ -91,14 +94,12 @@ func (g *given) kafka() {
 	if g.hasCredentials("username", "password", "ca", "cert", "key", "keyPassword") && mechanism == "" {
 		mechanism = "<PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512; without a password remove all of sasl>"
 	}
-	isTLS, insecure := g.take("tls") == "enable", g.isTrue("unsafeSsl")
+	encrypted := g.take("tls")
+	tls := g.tls(encrypted == "enable", encrypted != "", g.isTrue("unsafeSsl"))
 	s := g.entry("kafka", func(name string) map[string]any {
 		settings := map[string]any{"brokers": split(brokers)}
-		if isTLS {
-			settings["tls"] = map[string]any{"caFile": directory + name + "/ca.crt"}
-		}
-		if insecure {
-			settings["tls"] = map[string]any{"insecure": true}
+		if tls != nil {
+			settings["tls"] = tls(name)
 		}
 		if mechanism != "" {
 			settings["sasl"] = map[string]any{"mechanism": mechanism, "userFile": directory + name + "/user", "passwordFile": directory + name + "/password"}
@@ -117,21 +118,20 @@ func (g *given) kafka() {
 	case idle:
 		words = append(words, " cap=none")
 	}
-	g.take("version") // the client and the brokers find it out
+	g.needless("version", "is not needed: client and brokers find it out", "")
 	g.line(s, append(words, g.target("10", "activationLagThreshold", "lagThreshold"))...)
 }
 
 func (g *given) rabbitmq() {
 	queue := g.take("queueName")
 	if mode := g.take("mode"); mode != "" && mode != "QueueLength" || g.isTrue("useRegex") || queue == "" {
-		g.lost(g.path+".metadata.mode", mode, "is lost: the messages of one queue are counted", "let a Prometheus ask RabbitMQ for the rate, and name a query of it")
-		g.left = nil
+		g.drop(g.path+".metadata.mode", mode, "is lost: the messages of one queue are counted", "let a Prometheus ask RabbitMQ for the rate, and name a query of it")
 		return
 	}
 	host, vhost, protocol := g.wanted("URL of the management API, such as https://rabbitmq.mq.svc:15671", "host"), g.take("vhostName"), g.take("protocol")
-	credentials := g.hasCredentials("username", "password", "ca", "cert", "key")
+	isUser := g.hasUser("host", host)
+	who := login{user: g.hasCredentials("username", "password", "ca", "cert", "key", "keyPassword") || isUser}
 	if u, err := url.Parse(host); err == nil && u.Host != "" {
-		credentials = credentials || u.User != nil
 		if path, err := url.PathUnescape(strings.TrimPrefix(u.EscapedPath(), "/")); vhost == "" && err == nil {
 			vhost = path
 		}
@@ -144,7 +144,7 @@ func (g *given) rabbitmq() {
 		host = bare(host)
 	}
 	insecure := g.isTrue("unsafeSsl")
-	s := g.entry("rabbitmq", func(name string) map[string]any { return g.web(host, name, credentials, insecure) })
+	s := g.entry("rabbitmq", func(name string) map[string]any { return who.web(host, name, insecure) })
 	s.allow("queue", queue)
 	vhost = cmp.Or(vhost, "/")
 	s.allow("vhost", vhost)
@@ -155,7 +155,7 @@ func (g *given) rabbitmq() {
 	if g.isTrue("excludeUnacknowledged") {
 		words = append(words, " count=ready")
 	}
-	g.take("timeout", "metricName")
+	g.passing()
 	g.line(s, append(words, g.target("20", "activationValue", "value", "queueLength"))...)
 }
 
@@ -170,11 +170,13 @@ func (g *given) redis() *Source {
 	if len(addresses) == 0 {
 		addresses = split(g.wanted("addresses, as HOST:PORT", "address", "addresses"))
 	}
-	hasUser := g.trigger.AuthenticationRef != nil || g.left["username"]+g.left["usernameFromEnv"] != ""
-	ofSentinel := g.left["sentinelPassword"]+g.left["sentinelPasswordFromEnv"] != ""
-	credentials := g.hasCredentials("username", "password")
-	g.take("sentinelUsername", "sentinelUsernameFromEnv", "sentinelPassword", "sentinelPasswordFromEnv")
-	isTLS, insecure := g.isTrue("enableTLS"), g.isTrue("unsafeSsl")
+	isTrusted := g.trigger.AuthenticationRef != nil
+	hasUser, isKnown := isTrusted || g.says("username"), isTrusted || g.says("username", "password")
+	ofSentinel, hasSentinelUser := g.says("sentinelUsername", "sentinelPassword"), g.says("sentinelUsername")
+	g.hasCredentials("username", "password", "sentinelUsername", "sentinelPassword")
+	encrypted := g.take("enableTLS")
+	isTLS, _ := strconv.ParseBool(encrypted)
+	tls := g.tls(isTLS, encrypted != "", g.isTrue("unsafeSsl"))
 	return g.entry("redis", func(name string) map[string]any {
 		settings := map[string]any{"addresses": addresses}
 		if cluster {
@@ -183,24 +185,26 @@ func (g *given) redis() *Source {
 		if sentinel != "" {
 			settings["sentinel"] = sentinel
 		}
-		if isTLS {
-			settings["tls"] = map[string]any{"caFile": directory + name + "/ca.crt"}
+		if tls != nil {
+			settings["tls"] = tls(name)
 		}
-		if insecure {
-			settings["tls"] = map[string]any{"insecure": true}
-		}
-		if credentials {
-			auth := map[string]any{"passwordFile": directory + name + "/password"}
-			if hasUser {
-				auth["userFile"] = directory + name + "/user"
-			}
-			settings["auth"] = auth
+		if isKnown {
+			settings["auth"] = credentials(name, "", hasUser)
 		}
 		if ofSentinel {
-			settings["sentinelAuth"] = map[string]any{"passwordFile": directory + name + "/sentinel-password"}
+			settings["sentinelAuth"] = credentials(name, "sentinel-", hasSentinelUser)
 		}
 		return settings
 	})
+}
+
+// credentials are the files of a password, and of a user who may be none.
+func credentials(name, of string, hasUser bool) map[string]any {
+	auth := map[string]any{"passwordFile": directory + name + "/" + of + "password"}
+	if hasUser {
+		auth["userFile"] = directory + name + "/" + of + "user"
+	}
+	return auth
 }
 
 func (g *given) database() string {
@@ -219,27 +223,34 @@ func (g *given) redisList() {
 
 func (g *given) redisStream() {
 	stream, group := g.take("stream"), g.take("consumerGroup")
-	pending, lag, length := g.take("pendingEntriesCount"), g.take("lagCount"), g.take("streamLength")
+	// Which of them counts KEDA takes by what there is; the others are left over, and told.
+	counts := "streamLength"
+	switch {
+	case group != "" && g.left["lagCount"] != "":
+		counts = "lagCount"
+	case group != "":
+		counts = "pendingEntriesCount"
+	}
+	count := g.take(counts)
 	s := g.redis()
 	s.allow("stream", stream)
 	words := []string{parameter("stream", stream)}
 	if group != "" {
 		s.allow("group", group)
 		words = append(words, parameter("group", group))
-		switch {
-		case lag != "":
-			g.lost(g.path+".metadata.lagCount", lag, "is the target of what is neither read nor acknowledged; KEDA counts only what is not read", "")
-		default:
-			g.lost(g.path+".metadata.pendingEntriesCount", pending, "is the target of what is neither read nor acknowledged; KEDA counts only what is not acknowledged", "")
-		}
+		only := map[string]string{"lagCount": "read", "pendingEntriesCount": "acknowledged"}[counts]
+		g.lost(g.path+".metadata."+counts, count, "is the target of what is neither read nor acknowledged; KEDA counts only what is not "+only, "")
 	}
-	g.left["target"] = cmp.Or(lag, pending, length)
+	g.left["target"] = count
 	g.line(s, append(words, g.database(), g.target("5", "activationLagCount", "target"))...)
 }
 
 func (g *given) nats() {
 	stream, consumer, monitoring := g.take("stream"), g.take("consumer"), withoutUser(g.take("natsServerMonitoringEndpoint"))
-	g.take("natsServerMonitoringEndpointFromEnv", "account", "useHttps")
+	g.needless("account", "is not asked for: the servers say what is in the account of the user of the entry", "name files of a user of that account")
+	g.needless("accountID", "is not asked for: the servers say what is in the account of the user of the entry", "name files of a user of that account")
+	g.needless("useHttps", "is about the monitoring endpoint, which is not asked", "add tls to the entry, if the servers want it")
+	g.take("natsServerMonitoringEndpointFromEnv")
 	g.tell(g.path+".metadata.natsServerMonitoringEndpoint", monitoring, "is not asked: the servers themselves are, with a user of the account", "fill in their addresses where the entry of the file has them in angle brackets")
 	host, _, _ := net.SplitHostPort(monitoring)
 	credentials := g.hasCredentials()
@@ -257,17 +268,10 @@ func (g *given) nats() {
 
 func (g *given) prometheus() {
 	address, query := g.wanted("URL of the Prometheus", "serverAddress"), g.take("query")
-	modes, insecure := g.take("authModes"), g.isTrue("unsafeSsl")
-	credentials := g.hasCredentials("username", "password", "bearerToken")
-	ignores := g.take("ignoreNullValues") != "false"
-	g.take("metricName", "timeout")
-	s := g.entry("prometheus", func(name string) map[string]any {
-		settings := g.web(address, name, credentials && modes != "bearer", insecure)
-		if credentials && modes == "bearer" {
-			settings["auth"] = map[string]any{"bearerTokenFile": directory + name + "/token"}
-		}
-		return settings
-	})
+	insecure, ignores := g.isTrue("unsafeSsl"), g.take("ignoreNullValues") != "false"
+	who := g.login(g.hasUser("serverAddress", address))
+	g.passing()
+	s := g.entry("prometheus", func(name string) map[string]any { return who.web(address, name, insecure) })
 	q := Query{Name: g.queryName(), Query: literal(query)}
 	if ignores {
 		q.Empty = "0"
@@ -338,31 +342,19 @@ func (g *given) mysql() {
 func (g *given) http() {
 	address, value := g.wanted("URL", "url"), g.take("valueLocation")
 	if format := g.take("format"); format != "" && format != "json" || strings.ContainsAny(value, "#@|*?{}[]()!\\\"") {
-		g.lost(g.path, "metrics-api", "is lost: the answer has to be JSON, and the place of the number a plain path", "let a Prometheus read it, and name a query of it")
-		g.left = nil
+		g.drop(g.path, "metrics-api", "is lost: the answer has to be JSON, and the place of the number a plain path", "let a Prometheus read it, and name a query of it")
 		return
 	}
 	u, err := url.Parse(address)
-	path := "/"
+	path, isUser := "/", g.hasUser("url", address)
 	if err == nil && u.Host != "" {
-		if path = cmp.Or(u.EscapedPath(), "/"); u.RawQuery != "" {
-			g.lost(g.path+".metadata.url", bare(address), "is asked without what follows the question mark", "")
-		}
+		path = cmp.Or(u.EscapedPath(), "/")
 		u.Path, u.RawPath = "", ""
 		address = bare(u.String())
 	}
-	mode, insecure := g.take("authMode"), g.isTrue("unsafeSsl")
-	credentials := g.hasCredentials("username", "password", "token", "apiKey")
-	s := g.entry("http", func(name string) map[string]any {
-		settings := g.web(address, name, credentials && mode != "bearer", insecure)
-		if credentials && mode == "bearer" {
-			settings["auth"] = map[string]any{"bearerTokenFile": directory + name + "/token"}
-		}
-		return settings
-	})
-	if mode == "apiKey" || mode == "tls" {
-		g.lost(g.path+".metadata.authMode", mode, "is lost: a user with a password, or a bearer token, is sent", "")
-	}
+	insecure, who := g.isTrue("unsafeSsl"), g.login(isUser)
+	g.passing()
+	s := g.entry("http", func(name string) map[string]any { return who.web(address, name, insecure) })
 	g.line(s, " "+s.query(Query{Name: g.queryName(), Path: literal(path), Value: "/" + strings.ReplaceAll(value, ".", "/")}), g.target("", "activationTargetValue", "targetValue"))
 }
 
@@ -371,18 +363,23 @@ func (g *given) sqs() {
 	u, err := url.Parse(address)
 	parts := strings.Split(strings.Trim(cmp.Or(path(u), "/"), "/"), "/")
 	if err != nil || u.Host == "" || len(parts) != 2 {
-		g.lost(g.path+".metadata.queueURL", "", "is lost: a line names the queue itself, and no URL with an account and a queue is said here", "write the line by hand, such as sqs queue=NAME target=5")
-		g.left = nil
+		g.drop(g.path+".metadata.queueURL", "", "is lost: a line names the queue itself, and no URL with an account and a queue is said here", "write the line by hand, such as sqs queue=NAME target=5")
 		return
 	}
+	g.hasUser("queueURL", address)
 	if endpoint := g.take("awsEndpoint"); endpoint != "" {
+		g.hasUser("awsEndpoint", endpoint)
 		address = endpoint
 	} else {
 		u.Path = ""
 		address = u.String()
 	}
-	g.take("identityOwner")
-	g.tell(g.path, g.trigger.Type, "has credentials of its own, or those of a pod, which are not read: the entry of the file names the files of an access key", "put them into a Secret of the name that its paths have, and mount it (sourceSecrets of the chart), or write a role (docs/sources.md)")
+	g.needless("identityOwner", "is not read: the entry says who asks", "")
+	at, what := g.path, g.trigger.Type
+	if g.trigger.AuthenticationRef != nil {
+		at, what, g.isTrusted = g.path+".authenticationRef", g.authentication(), true
+	}
+	g.tell(at, what, "has credentials of its own, or those of a pod, which are not read: the entry of the file names the files of an access key", "put them into a Secret of the name that its paths have, and mount it (sourceSecrets of the chart), or write a role (docs/sources.md)")
 	s := g.entry("sqs", func(name string) map[string]any {
 		return map[string]any{"url": bare(address), "region": region, "account": parts[0],
 			"auth": map[string]any{"accessKeyIdFile": directory + name + "/id", "secretAccessKeyFile": directory + name + "/secret"}}
@@ -452,6 +449,11 @@ func (g *given) external() {
 	if g.hasCredentials("caCert", "tlsClientCert", "tlsClientKey") {
 		isTLS = true
 	}
+	tls := g.tls(isTLS, true, insecure)
+	if g.trigger.MetricType == autoscalingv2.ValueMetricType {
+		g.isTyped = true
+		g.lost(g.path+".metricType", string(g.trigger.MetricType), "is lost: the target that the scaler has is that of each replica here", "add total=NUMBER to the line, for one of all replicas together")
+	}
 	// A scaler is told what is from the environment under the whole name, "FromEnv" included (pkg/scalers/external_scaler.go of KEDA).
 	metadata, copied, fromEnv, secret := map[string]any{}, []string{}, []string{}, []string{}
 	for _, key := range slices.Sorted(maps.Keys(g.left)) {
@@ -468,11 +470,8 @@ func (g *given) external() {
 	g.left = nil
 	s := g.entry("keda", func(name string) map[string]any {
 		settings := map[string]any{"address": address}
-		if isTLS {
-			settings["tls"] = map[string]any{"caFile": directory + name + "/ca.crt"}
-		}
-		if insecure {
-			settings["tls"] = map[string]any{"insecure": true}
+		if tls != nil {
+			settings["tls"] = tls(name)
 		}
 		if len(metadata) > 0 {
 			settings["metadata"] = metadata
@@ -486,12 +485,11 @@ func (g *given) external() {
 		}
 		return settings
 	})
-	const mount = "put them into a Secret of the name that its paths have, and mount it (sourceSecrets of the chart)"
 	if len(fromEnv) > 0 {
-		g.tell(g.path+".metadata", strings.Join(fromEnv, ", "), "comes from the workload's environment; the entry of the file names files in its place", mount)
+		g.tell(g.path+".metadata", strings.Join(fromEnv, ", "), "comes from the workload's environment; the entry of the file names files in its place", mountThem)
 	}
 	if len(secret) > 0 {
-		g.tell(g.path+".metadata", strings.Join(secret, ", "), "may be a credential, which is not repeated; the entry of the file names files in its place", mount+", or write what is none into metadata of the entry")
+		g.tell(g.path+".metadata", strings.Join(secret, ", "), "may be a credential, which is not repeated; the entry of the file names files in its place", mountThem+", or write what is none into metadata of the entry")
 	}
 	if len(copied) > 0 {
 		g.tell(g.path+".metadata", strings.Join(copied, ", "), "is in metadata of the entry as it stands here", "where it is a credential after all, name a file of it in metadataFiles instead")

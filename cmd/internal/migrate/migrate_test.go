@@ -74,7 +74,7 @@ func TestNothingIsLost(t *testing.T) {
 			}
 		}
 	}
-	want := []string{"s02 spec.cooldownPeriod", "s10 spec.triggers[1].type", "s10 spec.advanced.scalingModifiers.formula"}
+	want := []string{"s02 spec.cooldownPeriod", "s10 spec.triggers[1].type", "s10 spec.advanced.scalingModifiers.formula", "s10 spec.advanced.scalingModifiers.target"}
 	if diff := cmp.Diff(want, lost); diff != "" {
 		t.Errorf("lost (-want +got):\n%s", diff)
 	}

@@ -134,14 +134,23 @@ func (c *conversion) fallback() {
 	}
 	const path = "spec.fallback.behavior"
 	switch f.Behavior {
+	case "", "static", "currentReplicasIfHigher":
 	case "currentReplicas":
 		c.tell(path, f.Behavior, "needs no annotation: while a metric fails nothing is scaled in anyway", "")
 		return
-	case "", "static":
-		c.tell("spec.fallback.replicas", fmt.Sprint(f.Replicas), "are the fewest here while a trigger fails, where KEDA also scales in to them", "")
-	case "currentReplicasIfHigher":
+	case "currentReplicasIfLower":
+		c.lost(path, f.Behavior, fmt.Sprintf("is lost: while a metric fails nothing is scaled in, not even what is above %d replicas", f.Replicas), "")
+		return
 	default:
 		c.lost(path, f.Behavior, "is lost: while a metric fails nothing is scaled in", "")
+		return
+	}
+	switch {
+	case f.Replicas < 1:
+		c.lost("spec.fallback.replicas", fmt.Sprint(f.Replicas), "is lost: while a metric fails nothing is scaled in", "")
+		return
+	case f.Behavior != "currentReplicasIfHigher":
+		c.tell("spec.fallback.replicas", fmt.Sprint(f.Replicas), "are the fewest here while a trigger fails, where KEDA also scales in to them", "")
 	}
 	after := max(f.FailureThreshold, 0) * valueOr(c.from.Spec.PollingInterval, usualPolling)
 	c.all[annotations.FallbackKey] = fmt.Sprintf("%d after %s", f.Replicas, seconds(after))

@@ -2,6 +2,7 @@ package keda
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -209,12 +210,15 @@ func TestCredentialsAreNotRepeated(t *testing.T) {
 			t.Errorf("no trigger %s", kind)
 		}
 	}
+	var all []string
+	for _, name := range names {
+		all = append(all, name+": sesame-as-"+name)
+	}
 	for kind, rest := range base {
-		for _, name := range names {
-			_, file, remarks := convert(t, "triggers: [{type: "+kind+", metadata: {"+name+": sesame, "+rest+"}}]")
-			if text := file.String() + fmt.Sprint(remarks); strings.Contains(text, "sesame") {
-				t.Errorf("%s: %s is repeated:\n%s", kind, name, text)
-			}
+		_, file, remarks := convert(t, "triggers: [{type: "+kind+", metadata: {"+strings.Join(all, ", ")+", "+rest+"}}]")
+		text := file.String() + fmt.Sprint(remarks)
+		for _, found := range regexp.MustCompile(`sesame[a-zA-Z-]*`).FindAllString(text, -1) {
+			t.Errorf("%s: %s is repeated:\n%s", kind, found, text)
 		}
 	}
 	for _, value := range []string{"https://u:sesame@h/", "https://h/?code=sesame", "Endpoint=sb://h/;SharedAccessKey=sesame", "Bearer sesame", "Basic sesame", "u:sesame@tcp(db:3306)/shop", "host=h password=sesame", "-----BEGIN KEY----- sesame",
@@ -310,7 +314,11 @@ func TestConvert(t *testing.T) {
 			map[string]string{annotations.SourcesKey: line, annotations.Max: "100", annotations.FallbackKey: "6 after 1m"}, nil},
 		"no fallback": {queue + "fallback: {failureThreshold: 4, replicas: 6, behavior: currentReplicas}", map[string]string{annotations.SourcesKey: line, annotations.Max: "100"}, nil},
 		"a fallback that lowers": {queue + "fallback: {failureThreshold: 1, replicas: 6, behavior: currentReplicasIfLower}",
-			map[string]string{annotations.SourcesKey: line, annotations.Max: "100", annotations.FallbackKey: "6 after 30s"}, []string{"spec.fallback.behavior"}},
+			map[string]string{annotations.SourcesKey: line, annotations.Max: "100"}, []string{"spec.fallback.behavior"}},
+		"a fallback of the formula": {queue + "fallback: {failureThreshold: 1, replicas: 6, behavior: scalingModifiers}",
+			map[string]string{annotations.SourcesKey: line, annotations.Max: "100"}, []string{"spec.fallback.behavior"}},
+		"a fallback to nothing": {queue + "fallback: {failureThreshold: 1, replicas: 0}",
+			map[string]string{annotations.SourcesKey: line, annotations.Max: "100"}, []string{"spec.fallback.replicas"}},
 		"advanced": {queue + "advanced: {restoreToOriginalReplicaCount: true, scalingModifiers: {formula: a + b, target: '2', activationTarget: '1', metricType: Value}, horizontalPodAutoscalerConfig: {name: x}}, unknown: 1",
 			map[string]string{annotations.SourcesKey: line, annotations.Max: "100"},
 			[]string{"spec.unknown", "spec.advanced.restoreToOriginalReplicaCount", "spec.advanced.scalingModifiers.formula", "spec.advanced.scalingModifiers.target", "spec.advanced.scalingModifiers.activationTarget",

@@ -40,13 +40,9 @@ type Query struct {
 const directory = "/etc/mini-hpa/sources/"
 
 // entry returns the entry of a type for a namespace, with these settings, which are made for its name, and the credentials that are called who. It
-// is made if there is none.
+// is made if there is none. Those of namespaces are apart, also where the system is the same: what an entry allows, it allows to all of its namespaces.
 func (f *File) entry(kind, namespace, who string, settings func(name string) map[string]any) *Source {
-	id := kind + " " + fmt.Sprint(settings(""))
-	// What is not known of one is not known to be the same as that of another one.
-	if who != "" || strings.Contains(id, "<") {
-		id += fmt.Sprint(namespace, who)
-	}
+	id := fmt.Sprintln(kind, namespace, who, settings(""))
 	s := f.known[id]
 	if s == nil {
 		name := kind

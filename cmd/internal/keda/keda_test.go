@@ -422,6 +422,26 @@ func TestOneEntryForASystem(t *testing.T) {
 	}
 }
 
+// TestNoEntryIsOfTwoNamespaces: neither may ask for what the ScaledObject of the other one asks, although the system is the same.
+func TestNoEntryIsOfTwoNamespaces(t *testing.T) {
+	file := &File{}
+	for _, namespace := range []string{"a", "b", "a"} {
+		for _, trigger := range []string{"{type: redis, metadata: {address: 'r:1', listName: %s-jobs}}", "{type: prometheus, metadata: {serverAddress: 'http://p', query: '%s', threshold: '1'}}"} {
+			o := read(t, "triggers: ["+fmt.Sprintf(trigger, namespace)+"]")
+			o.Namespace = namespace
+			Convert(o, file)
+		}
+	}
+	var got []string
+	for _, s := range file.Sources {
+		got = append(got, fmt.Sprint(s.Name, " ", s.Namespaces, s.Allow, s.Queries))
+	}
+	want := []string{"redis [a] map[list:[a-jobs]] []", "prometheus [a] map[] [{web a   0}]", "redis-2 [b] map[list:[b-jobs]] []", "prometheus-2 [b] map[] [{web b   0}]"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 // TestCron holds lines to the minutes that they were made of.
 func TestCron(t *testing.T) {
 	for name, test := range map[string]struct{ start, end, want string }{

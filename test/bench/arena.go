@@ -157,7 +157,7 @@ func (a *arena) roundsOf(ctx context.Context, c contender, idle usage) (all []ro
 	return all, nil
 }
 
-// round is the life of one process: a start, a rest, and a load step.
+// round is the life of one process: a start, a rest, and load steps.
 func (a *arena) round(ctx context.Context, c contender, i int, idle usage) (round, error) {
 	r := round{}
 	p, err := a.begin(ctx, c, time.Duration(2*i+1)*period/time.Duration(2*a.rounds))
@@ -168,8 +168,13 @@ func (a *arena) round(ctx context.Context, c contender, i int, idle usage) (roun
 	if err := a.atRest(ctx, c, p, idle, &r); err != nil {
 		return r, err
 	}
-	if r.Step, err = a.step(ctx, i); err != nil {
-		return r, err
+	for k := range a.steps {
+		s, err := a.step(ctx, p, i*a.steps+k)
+		if err != nil {
+			return r, err
+		}
+		say("  step %d of %d: %s", k+1, a.steps, s)
+		r.Steps = append(r.Steps, s)
 	}
 	peak, err := p.peak()
 	if err != nil {

@@ -95,7 +95,7 @@ func TestTable(t *testing.T) {
 	t.Parallel()
 	run := time.Date(2026, 11, 25, 0, 0, 0, 0, time.UTC)
 	of := func(lists float64, mib int64, d time.Duration) round {
-		return round{Rest: usage{Lists: lists}, RSS: mib << 20, Step: step{FromSample: spread{d, d, d}}}
+		return round{Rest: usage{Lists: lists}, RSS: mib << 20, Steps: []step{{FromSample: spread{d, d, d}}}}
 	}
 	here := setting{run, "abc", "a machine", "1.2.3"}
 	later := here
@@ -134,25 +134,28 @@ func TestTable(t *testing.T) {
 func TestBookKeepsWhatIsMeasuredLast(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "results.json")
-	for rss := range int64(2) {
+	for rss := range int64(3) {
 		b, err := openBook(path)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := b.add(result{Name: miniHPA, Workloads: 100, Pods: 2, Rounds: []round{{RSS: rss}}}); err != nil {
+		of := setting{Run: time.Unix(min(rss, 1), 0)} // the last two are of one run
+		if err := b.add(result{Name: miniHPA, Workloads: 100, Pods: 2, setting: of, Rounds: []round{{RSS: rss, Steps: make([]step, 1)}}}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	old := filepath.Join(t.TempDir(), "old.json")
-	if err := os.WriteFile(old, []byte(`{"Results":[{"Name":"mini-hpa","RSS":1}]}`), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := openBook(old); err == nil || !strings.Contains(err.Error(), "result 1 has no rounds") {
-		t.Errorf("a result without rounds is taken: %v", err)
+	for _, text := range []string{`{"Results":[{"Name":"mini-hpa","RSS":1}]}`, `{"Results":[{"Name":"mini-hpa","Rounds":[{"Step":{}}]}]}`} {
+		old := filepath.Join(t.TempDir(), "old.json")
+		if err := os.WriteFile(old, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := openBook(old); err == nil || !strings.Contains(err.Error(), "result 1 lacks rounds or their steps") {
+			t.Errorf("%s is taken: %v", text, err)
+		}
 	}
 	b, err := openBook(path)
-	if err != nil || len(b.Results) != 1 || b.Results[0].Rounds[0].RSS != 1 {
-		t.Errorf("results: %+v (%v), want the later one only", b.Results, err)
+	if err != nil || len(b.Results) != 1 || len(b.Results[0].Rounds) != 2 || b.Results[0].Rounds[0].RSS != 1 || b.Results[0].Rounds[1].RSS != 2 {
+		t.Errorf("results: %+v (%v), want those of the later run only", b.Results, err)
 	}
 }
 

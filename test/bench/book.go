@@ -23,25 +23,25 @@ type result struct {
 	Rounds  []round
 }
 
-// round is what came of one start: a rest and a load step.
+// round is what came of one start: a rest and load steps.
 type round struct {
 	Rest         usage
 	RSS, PeakRSS int64
 	// Evaluations is how often each workload was evaluated in one period of the samples, on the average.
 	Evaluations float64
 	Age         spread
-	Step        step
+	Steps       []step
 }
 
 func (r round) String() string {
-	return fmt.Sprintf("%s; RSS %.1f MiB, peak %.1f MiB; %.2f evaluations a period, age of the last %s; step: %s", r.Rest, float64(r.RSS)/(1<<20), float64(r.PeakRSS)/(1<<20), r.Evaluations, r.Age, r.Step)
+	return fmt.Sprintf("%s; RSS %.1f MiB, peak %.1f MiB; %.2f evaluations a period, age of the last %s", r.Rest, float64(r.RSS)/(1<<20), float64(r.PeakRSS)/(1<<20), r.Evaluations, r.Age)
 }
 
-// median is that of a figure over the rounds, 0 without any. Of an even number it is the mean of the two in the middle.
-func (r result) median(of func(round) float64) float64 {
+// median is that of a figure over the rounds, or their steps, 0 without any. Of an even number it is the mean of the two in the middle.
+func (r result) median(of func(round) []float64) float64 {
 	var all []float64
 	for _, round := range r.Rounds {
-		all = append(all, of(round))
+		all = append(all, of(round)...)
 	}
 	if len(all) == 0 {
 		return 0
@@ -51,7 +51,7 @@ func (r result) median(of func(round) float64) float64 {
 }
 
 // book keeps the results in a file, so that a long run that fails late has not been for nothing, and sizes may be measured one
-// after the other. A new result takes the place of an older one of the same kind.
+// after the other. A new result takes the place of an older one of the same kind; one of the same run is added to it.
 type book struct {
 	path string
 
@@ -74,16 +74,23 @@ func openBook(path string) (*book, error) {
 	if err := json.Unmarshal(text, b); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	if i := slices.IndexFunc(b.Results, func(r result) bool { return len(r.Rounds) == 0 }); i >= 0 {
-		return nil, fmt.Errorf("%s: result %d has no rounds: it is of another version of this program, remove it", path, i+1)
+	incomplete := func(r result) bool {
+		return len(r.Rounds) == 0 || slices.ContainsFunc(r.Rounds, func(r round) bool { return len(r.Steps) == 0 })
+	}
+	if i := slices.IndexFunc(b.Results, incomplete); i >= 0 {
+		return nil, fmt.Errorf("%s: result %d lacks rounds or their steps: it is of another version of this program, remove it", path, i+1)
 	}
 	return b, nil
 }
 
 func (b *book) add(r result) error {
-	b.Results = append(slices.DeleteFunc(b.Results, func(old result) bool {
+	same := func(old result) bool {
 		return old.Name == r.Name && old.Workloads == r.Workloads && old.Pods == r.Pods
-	}), r)
+	}
+	if i := slices.IndexFunc(b.Results, same); i >= 0 && b.Results[i].Run.Equal(r.Run) {
+		r.Rounds = slices.Concat(b.Results[i].Rounds, r.Rounds)
+	}
+	b.Results = append(slices.DeleteFunc(b.Results, same), r)
 	return b.save()
 }
 

@@ -88,6 +88,9 @@ func (a *arena) disturb(ctx context.Context, f *fairness) error {
 // disturbance is one step on some workloads, and the delays of several groups of them.
 func (a *arena) disturbance(ctx context.Context, round int, names []types.NamespacedName, groups ...[]types.NamespacedName) ([]delays, error) {
 	since, err := a.rise(ctx, round, names)
+	if err == nil {
+		err = a.scaled(ctx, names)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -57,6 +57,7 @@ type settings struct {
 	perNamespace int
 	contenders   []string
 	rounds       int
+	steps        int
 	rest         time.Duration
 	out          string
 	page         string
@@ -95,8 +96,9 @@ func parse(args []string) (settings, error) {
 	f.IntVar(&s.redis, "redis", 1000, "workloads that wait for Redis, each with a list of its own")
 	f.IntVar(&s.pods, "pods", 2, "pods of a workload at rest")
 	f.IntVar(&s.perNamespace, "per-namespace", 50, "workloads in a namespace")
-	f.StringSliceVar(&s.contenders, "contenders", []string{miniHPA, tunedHPA, defaultHPA}, "who is measured, in that order")
-	f.IntVar(&s.rounds, "rounds", 3, "starts, each with a rest and a load step; figures are their medians")
+	f.StringSliceVar(&s.contenders, "contenders", []string{miniHPA, tunedHPA, defaultHPA}, "who is measured, in that order; one that is named again is started again")
+	f.IntVar(&s.rounds, "rounds", 3, "starts, each with a rest and load steps; figures are medians")
+	f.IntVar(&s.steps, "steps", 1, "load steps of a start")
 	f.DurationVar(&s.rest, "rest", 30*time.Second, "how long a state is measured")
 	f.StringVar(&s.out, "out", "bench-output", "directory of the program and the logs, and without a --page of what was measured")
 	f.StringArrayVar(&s.extra, "flag", nil, "a flag for mini-hpa, such as --workers=50; none is what is compared")
@@ -141,7 +143,7 @@ func (s settings) within() error {
 		name             string
 		value, low, high int
 	}{
-		{"pods", s.pods, 1, 50}, {"per-namespace", s.perNamespace, 1, 20_000}, {"rounds", s.rounds, 1, 20},
+		{"pods", s.pods, 1, 50}, {"per-namespace", s.perNamespace, 1, 20_000}, {"rounds", s.rounds, 1, 20}, {"steps", s.steps, 1, 20},
 		{"crowd", s.crowd, 1, 20_000}, {"fleet", s.view, 1, 20_000}, {"per-second", s.perSecond, 1, 200},
 		{"kafka", s.kafka, 1, 20_000}, {"rabbitmq", s.rabbitmq, 1, 20_000}, {"redis", s.redis, 1, 20_000},
 	} {

@@ -5,9 +5,12 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/mini-hpa/mini-hpa/test/controlplane"
 )
 
 // step is what came of a load that changed for many workloads at once.
@@ -15,10 +18,15 @@ type step struct {
 	// FromSample is the time from the moment at which a sample could be read that asks for more replicas to the write of the scale,
 	// FromLoad from the change of the load.
 	FromSample, FromLoad spread
+	// First is the shortest FromSample: until then the sample has not been read.
+	First time.Duration `json:",omitempty"`
+	// Controller and APIServer are the CPU seconds that they used from that moment on until all were scaled, and for a period of the samples
+	// at least.
+	Controller, APIServer float64 `json:",omitempty"`
 }
 
 func (s step) String() string {
-	return fmt.Sprintf("from the readable sample %s; from the load %s", s.FromSample, s.FromLoad)
+	return fmt.Sprintf("from the readable sample first %s, %s; from the load %s; CPU: controller %.2f s, API server %.2f s", rounded(s.First), s.FromSample, s.FromLoad, s.Controller, s.APIServer)
 }
 
 // delays are those of each workload in a step.
@@ -29,28 +37,34 @@ func (d *delays) add(more delays) {
 }
 
 func (d *delays) step() step {
-	return step{FromSample: spreadOf(d.fromSample), FromLoad: spreadOf(d.fromLoad)}
+	s := step{FromSample: spreadOf(d.fromSample), FromLoad: spreadOf(d.fromLoad)}
+	if len(d.fromSample) > 0 {
+		s.First = slices.Min(d.fromSample)
+	}
+	return s
 }
 
 // moments are those of a step at which its delays begin.
 type moments struct{ changed, readable time.Time }
 
-// rise raises the load of these workloads and returns when all of them were scaled. The load changes a little after a set of samples
-// was published, later in each round, which are counted from 0, but early enough for the next set to ask for more replicas.
-func (a *arena) rise(ctx context.Context, round int, names []types.NamespacedName) (moments, error) {
+// rise raises the load of these workloads and returns as soon as a sample can be read that asks for more replicas. The load changes a little
+// after a set of samples was published, later in each step, which are counted from 0, but early enough for the next set.
+func (a *arena) rise(ctx context.Context, i int, names []types.NamespacedName) (moments, error) {
 	last := a.load.LastSample()
 	if _, err := a.load.AwaitSample(ctx, last.Timestamp); err != nil {
 		return moments{}, err
 	}
-	if err := pause(ctx, time.Duration(round+1)*period/time.Duration(3*(a.rounds+1))); err != nil {
+	if err := pause(ctx, time.Duration(i+1)*period/time.Duration(3*(a.rounds*a.steps+1))); err != nil {
 		return moments{}, err
 	}
 	changed := a.change(names, busy)
 	sample, err := a.load.AwaitSample(ctx, a.load.LastSample().Timestamp)
-	if err != nil {
-		return moments{}, err
-	}
-	return moments{changed, sample.Published}, a.fleet.await(ctx, "all workloads are scaled", func() (bool, string) {
+	return moments{changed, sample.Published}, err
+}
+
+// scaled waits until all these workloads were.
+func (a *arena) scaled(ctx context.Context, names []types.NamespacedName) error {
+	return a.fleet.await(ctx, "all workloads are scaled", func() (bool, string) {
 		n := 0
 		for _, name := range names {
 			if _, moved := a.fleet.moved[name]; moved {
@@ -90,11 +104,27 @@ func (a *arena) delays(names []types.NamespacedName, since moments) delays {
 }
 
 // step is a whole one, on all workloads.
-func (a *arena) step(ctx context.Context, round int) (step, error) {
-	since, err := a.rise(ctx, round, a.fleet.names)
+func (a *arena) step(ctx context.Context, p *process, i int) (step, error) {
+	since, err := a.rise(ctx, i, a.fleet.names)
+	if err != nil {
+		return step{}, err
+	}
+	before, err := a.processors(p)
+	if err != nil {
+		return step{}, err
+	}
+	if err := a.scaled(ctx, a.fleet.names); err != nil {
+		return step{}, err
+	}
+	if err := pause(ctx, time.Until(since.readable.Add(period))); err != nil {
+		return step{}, err
+	}
+	after, err := a.processors(p)
 	if err != nil {
 		return step{}, err
 	}
 	d := a.delays(a.fleet.names, since)
-	return d.step(), a.fall(ctx)
+	s := d.step()
+	s.Controller, s.APIServer = after["controller"]-before["controller"], after[string(controlplane.APIServer)]-before[string(controlplane.APIServer)]
+	return s, a.fall(ctx)
 }

@@ -13,7 +13,7 @@ import (
 // row is one figure of every contender.
 type row struct {
 	name   string
-	of     func(round) float64
+	of     func(round) []float64
 	format func(float64) string
 }
 
@@ -24,27 +24,38 @@ func rows() []row {
 	plain := func(v float64) string { return fmt.Sprintf("%.0f", v) }
 	seconds := func(v float64) string { return fmt.Sprintf("%.2f s", v) }
 	mebibytes := func(v float64) string { return fmt.Sprintf("%.0f MiB", v/(1<<20)) }
-	duration := func(of func(round) time.Duration) func(round) float64 {
-		return func(r round) float64 { return of(r).Seconds() }
+	one := func(of func(round) float64) func(round) []float64 {
+		return func(r round) []float64 { return []float64{of(r)} }
+	}
+	duration := func(of func(round) time.Duration) func(round) []float64 {
+		return one(func(r round) float64 { return of(r).Seconds() })
+	}
+	steps := func(of func(step) time.Duration) func(round) []float64 {
+		return func(r round) (all []float64) {
+			for _, s := range r.Steps {
+				all = append(all, of(s).Seconds())
+			}
+			return all
+		}
 	}
 	return []row{
-		{"API requests per minute at rest", func(r round) float64 { return r.Rest.total() }, plain},
-		{"of them metrics LISTs", func(r round) float64 { return r.Rest.Lists }, plain},
-		{"samples listed per minute", func(r round) float64 { return r.Rest.Items }, plain},
-		{"controller CPU per minute", func(r round) float64 { return r.Rest.Controller }, seconds},
-		{"API server CPU per minute above idle", func(r round) float64 { return r.Rest.APIServer }, seconds},
-		{"etcd CPU per minute above idle", func(r round) float64 { return r.Rest.Etcd }, seconds},
-		{"controller RSS", func(r round) float64 { return float64(r.RSS) }, mebibytes},
-		{"controller RSS, peak", func(r round) float64 { return float64(r.PeakRSS) }, mebibytes},
-		{"evaluations of each workload in 15 seconds", func(r round) float64 { return r.Evaluations }, func(v float64) string { return fmt.Sprintf("%.2f", v) }},
+		{"API requests per minute at rest", one(func(r round) float64 { return r.Rest.total() }), plain},
+		{"of them metrics LISTs", one(func(r round) float64 { return r.Rest.Lists }), plain},
+		{"samples listed per minute", one(func(r round) float64 { return r.Rest.Items }), plain},
+		{"controller CPU per minute", one(func(r round) float64 { return r.Rest.Controller }), seconds},
+		{"API server CPU per minute above idle", one(func(r round) float64 { return r.Rest.APIServer }), seconds},
+		{"etcd CPU per minute above idle", one(func(r round) float64 { return r.Rest.Etcd }), seconds},
+		{"controller RSS", one(func(r round) float64 { return float64(r.RSS) }), mebibytes},
+		{"controller RSS, peak", one(func(r round) float64 { return float64(r.PeakRSS) }), mebibytes},
+		{"evaluations of each workload in 15 seconds", one(func(r round) float64 { return r.Evaluations }), func(v float64) string { return fmt.Sprintf("%.2f", v) }},
 		{"age of the last evaluation (from their number), p50", duration(func(r round) time.Duration { return r.Age.P50 }), seconds},
 		{"age of the last evaluation (from their number), p99", duration(func(r round) time.Duration { return r.Age.P99 }), seconds},
-		{"readable sample to write, p50", duration(func(r round) time.Duration { return r.Step.FromSample.P50 }), seconds},
-		{"readable sample to write, p99", duration(func(r round) time.Duration { return r.Step.FromSample.P99 }), seconds},
-		{"readable sample to write, last", duration(func(r round) time.Duration { return r.Step.FromSample.Last }), seconds},
-		{"load change to write, p50", duration(func(r round) time.Duration { return r.Step.FromLoad.P50 }), seconds},
-		{"load change to write, p99", duration(func(r round) time.Duration { return r.Step.FromLoad.P99 }), seconds},
-		{"load change to write, last", duration(func(r round) time.Duration { return r.Step.FromLoad.Last }), seconds},
+		{"readable sample to write, p50", steps(func(s step) time.Duration { return s.FromSample.P50 }), seconds},
+		{"readable sample to write, p99", steps(func(s step) time.Duration { return s.FromSample.P99 }), seconds},
+		{"readable sample to write, last", steps(func(s step) time.Duration { return s.FromSample.Last }), seconds},
+		{"load change to write, p50", steps(func(s step) time.Duration { return s.FromLoad.P50 }), seconds},
+		{"load change to write, p99", steps(func(s step) time.Duration { return s.FromLoad.P99 }), seconds},
+		{"load change to write, last", steps(func(s step) time.Duration { return s.FromLoad.Last }), seconds},
 	}
 }
 
@@ -52,7 +63,7 @@ func rows() []row {
 func requestRows(group []result) []row {
 	var found []row
 	for what := range everyRequest(group) {
-		r := row{"of them " + what, func(r round) float64 { return r.Rest.Requests[what] }, func(v float64) string { return fmt.Sprintf("%.0f", v) }}
+		r := row{"of them " + what, func(r round) []float64 { return []float64{r.Rest.Requests[what]} }, func(v float64) string { return fmt.Sprintf("%.0f", v) }}
 		if slices.ContainsFunc(group, func(of result) bool { return r.value(of) >= 0.5 }) {
 			found = append(found, r)
 		}

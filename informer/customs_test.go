@@ -1,6 +1,7 @@
 package informer
 
 import (
+	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -232,6 +233,18 @@ func TestAnInnerOneIsObscured(t *testing.T) {
 		check(t, "looks in a term", c.looked(), []string{"statefulsets.apps/shop/db", "statefulsets.apps/shop/ice-group"})
 		check(t, "why", c.set.Obscured(key), "trains.example.com: its objects cannot be listed")
 		check(t, "why, of another", c.set.Obscured(keyOf(statefulSetKind, "db")), "")
+		inDoubt := func() string {
+			switch w := c.set.Doubtful(key); {
+			case w == nil:
+				return "no"
+			case w.UID == "" && w.Annotations == nil:
+				return "nothing is known of it"
+			default:
+				return fmt.Sprintf("%s %v", w.UID, annotations.Selected(w.Annotations))
+			}
+		}
+		check(t, "in doubt", inDoubt(), "sts-ice-group true")
+		check(t, "in doubt, another", c.set.Doubtful(keyOf(statefulSetKind, "db")), (*annotations.Workload)(nil))
 		time.Sleep(10 * time.Minute)
 		check(t, "looks later", c.looked(), []string(nil))
 		c.mu.Lock()
@@ -240,12 +253,20 @@ func TestAnInnerOneIsObscured(t *testing.T) {
 		time.Sleep(2 * time.Minute)
 		check(t, "looks when it may be listed", slices.Compact(c.looked()), []string{"statefulsets.apps/shop/ice-group"})
 		check(t, "why, when it may be listed", c.set.Obscured(key), "")
+		check(t, "in doubt, when it may be listed", inDoubt(), "no")
 
 		c.put(crd("v1", "", unscalable))
 		check(t, "looks when it cannot be scaled", slices.Compact(c.looked()), []string{"statefulsets.apps/shop/ice-group"})
 		if why := c.set.Obscured(key); !strings.HasPrefix(why, "trains.example.com: version \"v1\" of trains.example.com has no scale subresource") {
 			t.Errorf("why, when it cannot be scaled: %q", why)
 		}
+		check(t, "in doubt, when it cannot be scaled", inDoubt(), "sts-ice-group true")
+		c.put(controlledByObject(statefulSet("ice-group", func(s *appsv1.StatefulSet) { s.DeletionTimestamp = new(metav1.Now()) }), ice, train1))
+		synctest.Wait()
+		check(t, "in doubt, when it is to be deleted", inDoubt(), "no")
+		c.put(controlledByObject(statefulSet("ice-group", bare), ice, train1))
+		synctest.Wait()
+		check(t, "in doubt, when it has lost its annotations", inDoubt(), "no")
 		end()
 		c.stop()
 		c.set.Wait()
@@ -289,8 +310,12 @@ func TestADefinitionIsFollowed(t *testing.T) {
 				t.Errorf("%s: looks at %v", s.what, looks)
 			}
 			check(t, s.what+": told", c.heard(), s.told)
-			if ice, other := c.set.Gone(keyOf(trainKind, "ice")), c.set.Gone(keyOf(trainKind, "other")); ice || other != (s.replicas > 0) {
-				t.Errorf("%s: certain to be gone: ice %t, another one %t", s.what, ice, other)
+			for _, name := range []string{"ice", "other"} {
+				key, want := keyOf(trainKind, name), (*annotations.Workload)(nil)
+				if s.replicas == 0 {
+					want = &annotations.Workload{Key: key}
+				}
+				check(t, s.what+": in doubt", c.set.Doubtful(key), want)
 			}
 			w := c.set.Workload(keyOf(trainKind, "ice"))
 			if _, served := c.kinds.Of(trainKind); served != (s.replicas > 0) || (w != nil) != served {

@@ -43,15 +43,6 @@ func (x *custom) whyAway(kind schema.GroupKind) string {
 	return ""
 }
 
-// isObscured says whether an annotated object is not scaled because a custom kind is away.
-func (s *Set) isObscured(k *kept) bool {
-	if k.owner == nil {
-		return false
-	}
-	_, outer, _ := s.outermost(&k.record)
-	return outer == nil && s.isAway(s.endOf(&k.record))
-}
-
 // enqueueObscured enqueues the annotated objects that are not scaled because a custom kind is away, so that it is told.
 func (s *Set) enqueueObscured() {
 	if s.current.Load() == nil || s.kinds == nil {

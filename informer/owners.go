@@ -92,6 +92,15 @@ func (s *Set) isInner(k *kept) bool {
 	return outer != nil || s.isAway(s.endOf(&k.record))
 }
 
+// isObscured says whether an annotated object is not scaled because a custom kind is away.
+func (s *Set) isObscured(k *kept) bool {
+	if k.owner == nil {
+		return false
+	}
+	_, outer, _ := s.outermost(&k.record)
+	return outer == nil && s.isAway(s.endOf(&k.record))
+}
+
 // isAway says whether a custom kind is scaled, and its objects are not known at the moment: they are listed for the first time, or its
 // definition is gone or does not let them be scaled for a while.
 func (s *Set) isAway(kind schema.GroupKind) bool {

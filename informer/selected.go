@@ -29,10 +29,22 @@ func (s *Set) Workload(key annotations.Key) *annotations.Workload {
 	return k.selected
 }
 
-// Gone says whether it is certain that there is no workload of that name. It is not while objects of its kind cannot be listed, or were not yet.
-func (s *Set) Gone(key annotations.Key) bool {
-	c := s.cacheOf(key.Kind)
-	return c != nil && isDone(c.handled.Done()) && s.kept(key) == nil
+// Doubtful returns what is known of a workload that is not scaled and may have to be; nil if it is scaled, or certainly not to be. While objects of its kind cannot be
+// listed, or were not yet, or its pods are not known yet, it has only its key. While it cannot be known whether an object above it is scaled in its place, it is whole,
+// as Workload returns it otherwise. It is shared and must not be changed.
+func (s *Set) Doubtful(key annotations.Key) *annotations.Workload {
+	c, k := s.cacheOf(key.Kind), s.kept(key)
+	switch {
+	case c == nil, k == nil && !isDone(c.handled.Done()):
+		return &annotations.Workload{Key: key}
+	case !k.isAnnotated() || k.selected.Deleting || s.isInner(k) && !s.isObscured(k):
+		return nil
+	case !s.seesPodsOf(key.Kind):
+		return &annotations.Workload{Key: key}
+	case s.isObscured(k):
+		return k.selected
+	}
+	return nil
 }
 
 // Beside returns the wanted ones of the workloads of a namespace that are scaled, in order of their kinds and names. They are shared and must not be changed.

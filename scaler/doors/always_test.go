@@ -515,6 +515,21 @@ func sleeps(t *testing.T) *scene {
 	return s
 }
 
+// TestActivatorsAreToldOfWhatMayBeScaledInAnotherPlace: nothing else tells them of its pods while it cannot be known whether what controls it is.
+func TestActivatorsAreToldOfWhatMayBeScaledInAnotherPlace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := led(t, "a1")
+		s.obscured = true
+		s.keeper.Forget(s.workload.Key)
+		s.leave()
+		s.wantBackends("mini-hpa-web", "10.1.0.1")
+		s.owned = []*podspec.Pod{ready("p2", "10.1.0.2")}
+		s.pass(time.Minute)
+		s.leave()
+		s.wantBackends("mini-hpa-web", "10.1.0.2")
+	})
+}
+
 // TestASleeperWhoseRequestsAreNotToGoThroughActivatorsAnyMore is woken first, and activators are told of its pods, which nothing else tells them: who waits is served.
 func TestASleeperWhoseRequestsAreNotToGoThroughActivatorsAnyMore(t *testing.T) {
 	for because, change := range map[string]func(*scene){

@@ -51,7 +51,7 @@ func (m *town) Serving(w *annotations.Workload, _ []string) []*corev1.Service {
 
 func (m *town) Service(name types.NamespacedName) *corev1.Service { return m.services[name.Namespace] }
 
-func (m *town) Gone(annotations.Key) bool { return false }
+func (m *town) Doubtful(annotations.Key) *annotations.Workload { return nil }
 
 func (m *town) Slices(types.NamespacedName) []*discoveryv1.EndpointSlice { return nil }
 

@@ -40,8 +40,9 @@ type Cluster interface {
 type Workloads interface {
 	// Workload returns the workload, or nil if it does not exist or is not known.
 	Workload(key annotations.Key) *annotations.Workload
-	// Gone says whether it is certain that a workload does not exist. It is not while its kind cannot be listed, or was not yet.
-	Gone(key annotations.Key) bool
+	// Doubtful returns what is known of a workload of which it is not certain whether it is there, and scaled; nil if that is certain. Where nothing is known of it, as
+	// while its kind cannot be listed, it has only its key. It is shared: read-only.
+	Doubtful(key annotations.Key) *annotations.Workload
 	// Pods returns the pods that the workload owns. They are shared: read-only.
 	Pods(w *annotations.Workload) []*podspec.Pod
 }
@@ -136,7 +137,7 @@ func (k *Keeper) reset() {
 	k.pairs, k.leaving, k.missing, k.strange = newPairs(), map[types.NamespacedName]time.Time{}, map[types.NamespacedName]time.Time{}, map[types.NamespacedName]string{}
 }
 
-// waits are how long moves wait now.
+// waitsLocked are how long moves wait now.
 func (k *Keeper) waitsLocked(now time.Time) wake.Waits {
 	return wake.Waiting(k.propagation.Wait(now, k.Propagation))
 }

@@ -403,6 +403,48 @@ func TestWhatIsNotKnownIsNotGone(t *testing.T) {
 	}
 }
 
+// TestWhatMayBeScaledInAnotherPlace: the slices of a workload stay while it cannot be known whether what controls it is scaled in its place. Whoever comes waits,
+// and is passed on if somebody scales it.
+func TestWhatMayBeScaledInAnotherPlace(t *testing.T) {
+	for name, next := range map[string]func(*scene){
+		"the same leader": func(s *scene) { s.keeper.Forget(s.workload.Key) },
+		"a new leader": func(s *scene) {
+			s.keeper = s.leader()
+			s.activator("a1")
+			s.activator("a2")
+		},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := asleep(t)
+			s.obscured = true
+			next(s)
+			for range 60 {
+				s.leave()
+				s.pass(time.Second)
+			}
+			s.wantWrites()
+			s.tell("a1", func(p *serves.State) { p.Held, p.Total = 1, 1 })
+			if got, err := s.keeper.Requests(s.workload.Key); err != nil || got.Held != 1 {
+				t.Errorf("%s: %+v, %v", name, got, err)
+			}
+			s.workload.Replicas, s.ready = 1, []string{"p2"}
+			s.leave()
+			s.wantWrites()
+			s.pass(10 * time.Second)
+			s.leave()
+			s.wantWrites("update mini-hpa-web out")
+
+			s.obscured, s.workload.Annotations = false, nil
+			s.leave()
+			s.pass(10 * time.Second)
+			s.leave()
+			s.pass(10 * time.Second)
+			s.leave()
+			s.wantWrites("delete mini-hpa-web")
+		})
+	}
+}
+
 // TestWhatIsPaused: nothing is decided on it. Whoever comes to one that sleeps waits at the activators that there are, and is passed on if somebody scales it.
 func TestWhatIsPaused(t *testing.T) {
 	for name, next := range map[string]func(*scene){

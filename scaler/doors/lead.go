@@ -77,21 +77,20 @@ func (k *Keeper) Stay(ctx context.Context, w *annotations.Workload) (time.Durati
 	return led.Next, err
 }
 
-// Leave takes away the slices of a workload that is there no more, or scaled no more. While it is not known whether it is, because its kind cannot be listed at
-// present, they stay as they are. It returns when to go on; 0 if there is nothing left to do.
+// Leave takes away the slices of a workload that is there no more, or scaled no more. While it is not known whether it is, because its kind, or that of what controls
+// it, cannot be listed at present, they stay as they are. It returns when to go on; 0 if there is nothing left to do.
 func (k *Keeper) Leave(ctx context.Context, key annotations.Key) (time.Duration, error) {
 	if k.Cluster.Err() != nil {
 		return 0, nil //nolint:nilerr // who looks at the cluster says so, and nothing is done until it is known again
 	}
 	own := k.slicesOf(key)
-	w := k.Workloads.Workload(key)
-	switch isKnown := w != nil || k.Workloads.Gone(key); {
-	case isKnown:
+	switch doubtful := k.Workloads.Doubtful(key); {
+	case doubtful == nil:
 		k.Forget(key)
 	case len(own) == 0:
 		return 0, nil
 	default:
-		return k.Stay(ctx, &annotations.Workload{Key: key})
+		return k.Stay(ctx, doubtful)
 	}
 	var next time.Duration
 	for _, slices := range own {

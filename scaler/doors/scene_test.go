@@ -47,8 +47,8 @@ type scene struct {
 	version  int
 	enqueued int
 	writes   []string
-	// unknown says that it is not known of any workload whether it exists.
-	unknown bool
+	// unknown says that it is not known of any workload whether it exists, obscured that it is not known whether another object is scaled in the place of web.
+	unknown, obscured bool
 }
 
 func newScene(t *testing.T) *scene {
@@ -220,7 +220,15 @@ func (s *scene) Service(name types.NamespacedName) *corev1.Service {
 	return nil
 }
 
-func (s *scene) Gone(key annotations.Key) bool { return !s.unknown && s.Workload(key) == nil }
+func (s *scene) Doubtful(key annotations.Key) *annotations.Workload {
+	switch {
+	case s.obscured && key == s.workload.Key:
+		return s.workload
+	case s.unknown:
+		return &annotations.Workload{Key: key}
+	}
+	return nil
+}
 
 func (s *scene) Slices(service types.NamespacedName) []*discoveryv1.EndpointSlice {
 	kube := &discoveryv1.EndpointSlice{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web-x7k2p", Labels: map[string]string{discoveryv1.LabelServiceName: "web", discoveryv1.LabelManagedBy: "endpointslice-controller.k8s.io"}}}
@@ -265,10 +273,13 @@ func (s *scene) Activators() []*corev1.Pod { return s.pods }
 func (s *scene) Err() error { return s.err }
 
 func (s *scene) Workload(key annotations.Key) *annotations.Workload {
-	if s.workload != nil && key == s.workload.Key {
-		return s.workload
+	switch {
+	case s.workload == nil || key != s.workload.Key:
+		return nil
+	case s.obscured:
+		return &annotations.Workload{Key: key, UID: s.workload.UID}
 	}
-	return nil
+	return s.workload
 }
 
 func (s *scene) Pods(*annotations.Workload) []*podspec.Pod { return s.owned }

@@ -16,9 +16,7 @@ import (
 func (s *Scaler) act(ctx context.Context, st *state, w *annotations.Workload, p annotations.Policy, decision recommend.Decision) error {
 	if decision.Desired == decision.Current {
 		delete(st.told, topicWrite)
-		st.conflicts = conflicts{}
-		s.sign(ctx, st, w, p, decision)
-		return nil
+		return s.sign(ctx, st, w, p, decision)
 	}
 	if p.Mode == annotations.ModeObserve || ctx.Err() != nil || st.closed != nil && decision.Desired == 0 || s.yields(st, w, p, decision) {
 		st.conflicts = conflicts{} // no write is being tried any more
@@ -47,16 +45,45 @@ func (s *Scaler) act(ctx context.Context, st *state, w *annotations.Workload, p 
 	return nil
 }
 
-// sign puts mini-hpa's name to a sleep that nobody is on record for, so that the process that leads next knows of it, too.
-func (s *Scaler) sign(ctx context.Context, st *state, w *annotations.Workload, p annotations.Policy, d recommend.Decision) {
+// sign puts mini-hpa's name to a sleep that nobody is on record for, so that the process that leads next knows of it, too. What passes soon comes back as an error, so
+// that the workload is looked at again soon. Anything else is told, and tried again after a pause unless it was refused: it is not urgent.
+func (s *Scaler) sign(ctx context.Context, st *state, w *annotations.Workload, p annotations.Policy, d recommend.Decision) error {
 	n := &st.nap
-	if !d.Asleep || !n.ours || n.signed || n.tried || !w.SignsZero() || p.Mode == annotations.ModeObserve {
-		return
+	if !d.Asleep || !n.ours || n.signed {
+		delete(st.told, topicSign)
+	}
+	if !d.Asleep || !n.signs(s.now()) || !w.SignsZero() || p.Mode == annotations.ModeObserve {
+		st.conflicts = conflicts{} // no write is being tried any more
+		return nil
 	}
 	stored, err := s.scales.Scale(ctx, w, 0)
-	if n.tried = err == nil || refused(err) && !passes(err); err == nil && stored != "" {
-		st.version.meet(stored)
+	switch {
+	case errors.Is(err, ErrNotLeading):
+		return err
+	case apierrors.IsNotFound(err):
+		return nil
+	case passes(err):
+		if err = st.conflicts.add(err, w.Version, s.now()); !st.conflicts.passing(err, s.now()) {
+			s.tellUnsigned(st, w, err)
+		}
+		return fmt.Errorf("putting on record that %s sleeps: %w", w.Title(), err)
 	}
+	st.conflicts = conflicts{}
+	switch {
+	case err == nil:
+		n.tried = true
+		delete(st.told, topicSign)
+		if stored != "" {
+			st.version.meet(stored)
+		}
+		return nil
+	case refused(err):
+		n.tried = true
+	default:
+		n.pauses(s.now())
+	}
+	s.tellUnsigned(st, w, err)
+	return nil
 }
 
 // applied remembers and reports a write.

@@ -15,7 +15,8 @@ const (
 	// EventSuccessfulRescale: replicas were written.
 	EventSuccessfulRescale = "SuccessfulRescale"
 	// EventFailedRescale: the API server refused the write, or for half a minute turned away each one, because others were writing at the
-	// same time or it had too much to do.
+	// same time or it had too much to do. Or a sleep could not be put on record as mini-hpa's, so that the controller that starts next would take
+	// it for a pause.
 	EventFailedRescale = "FailedRescale"
 	// EventFailedGetResourceMetric: no usable CPU or memory samples. Replicas are held; while other metrics work, they
 	// may go up but not down. The same is true of the six below. Of a workload that sleeps it is told what still wakes it.
@@ -91,6 +92,7 @@ const (
 	topicOmitted  topic = "omitted"
 	topicWrite    topic = "write"
 	topicPatch    topic = "patch"
+	topicSign     topic = "sign"
 	topicMax      topic = "max"
 	topicDisabled topic = "disabled"
 	topicObserved topic = "observed"

@@ -1,6 +1,10 @@
 package scaler
 
-import "github.com/mini-hpa/mini-hpa/annotations"
+import (
+	"time"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
+)
 
 // nap is what this process knows of 0 replicas, beyond what is on record (see annotations.Workload.SignsZero). The zero value is nothing.
 type nap struct {
@@ -8,8 +12,36 @@ type nap struct {
 	ours bool
 	// signed says that this is on record, tried that there is no point in another try.
 	signed, tried bool
+	// unsigned are tries without a good answer; nil if there was none.
+	unsigned *unsigned
 	// off says that they were there at a look before, and not ours: somebody has paused the workload, whoever scales it now.
 	off bool
+}
+
+// unsigned are tries to put a sleep on record.
+type unsigned struct {
+	pause time.Duration
+	until time.Time
+}
+
+// The pauses between them: each is twice as long as the one before.
+const (
+	firstUnsigned = 15 * time.Second
+	lastUnsigned  = 10 * time.Minute
+)
+
+// signs says whether it is to be put on record now that the workload sleeps.
+func (n *nap) signs(now time.Time) bool {
+	return n.ours && !n.signed && !n.tried && (n.unsigned == nil || !now.Before(n.unsigned.until))
+}
+
+// pauses notes a try without a good answer.
+func (n *nap) pauses(now time.Time) {
+	if n.unsigned == nil {
+		n.unsigned = &unsigned{pause: firstUnsigned / 2}
+	}
+	n.unsigned.pause = min(2*n.unsigned.pause, lastUnsigned)
+	n.unsigned.until = now.Add(n.unsigned.pause)
 }
 
 // seen is what is known after a look; rival says that another autoscaler scales the workload, which may sleep.

@@ -31,13 +31,72 @@ func TestAScaleOutAndBackIsAPause(t *testing.T) {
 	c.goesOn(some, time.Minute).wantWrites(0)
 }
 
-// TestAnUnsignedSleepIsSigned: it came about by a patch, because others write so often that updates conflict.
-func TestAnUnsignedSleepIsSigned(t *testing.T) {
+// unsignedSleep is a workload that mini-hpa has put to sleep, and nobody is on record for that, as where a role refuses patches.
+func unsignedSleep(t *testing.T) *cluster {
 	c := newWorker(t)
 	c.waits(empty).wantWrites(0)
-	c.deployment.ManagedFields = nil
+	c.deployment.ManagedFields, c.conditions = nil, nil
+	return c.wantEvents("Normal SuccessfulRescale New size: 0; reason: no external or object metric is above 0: there is nothing to do")
+}
+
+func TestAnUnsignedSleepIsSigned(t *testing.T) {
+	c := unsignedSleep(t)
 	c.waits(empty).wantWrites(0, 0)
 	c.anew().waits(empty).wantWrites(0, 0).waits(some).wantWrites(0, 0, 3)
+}
+
+const unsignedFor = "; a controller that starts anew would take the 0 replicas for a pause, and not wake it"
+
+// TestASleepThatCannotBeSigned is told once, and tried again less and less often, as while a webhook is down. When it can be, it is.
+func TestASleepThatCannotBeSigned(t *testing.T) {
+	c := unsignedSleep(t)
+	c.scaleErr = apierrors.NewInternalError(errors.New("failed calling webhook"))
+	c.goesOn(empty, 2*time.Hour)
+	c.wantEvents(`Warning FailedRescale it sleeps, and that could not be put on record: error: "Internal error occurred: failed calling webhook"` + unsignedFor)
+	if n := len(c.conditions); n != 17 || c.lastFailure != nil {
+		t.Errorf("tried %d times in two hours, last with %v", n, c.lastFailure)
+	}
+	c.scaleErr = nil
+	c.goesOn(empty, 11*time.Minute).wantWrites(0, 0).wantEvents()
+	c.goesOn(empty, time.Hour).wantWrites(0, 0)
+	if n := len(c.conditions); n != 18 {
+		t.Errorf("tried %d times", n)
+	}
+	c.deployment.ManagedFields = nil
+	c.waits(empty) // somebody has scaled it out and back
+	c.waits(some).wantWrites(0, 0)
+}
+
+// TestASleepThatMayNotBeSigned is told once, and not tried again.
+func TestASleepThatMayNotBeSigned(t *testing.T) {
+	c := unsignedSleep(t)
+	c.scaleErr = apierrors.NewForbidden(deployments, "web", errors.New("no"))
+	c.goesOn(empty, time.Hour)
+	c.wantEvents(`Warning FailedRescale it sleeps, and that could not be put on record: error: "deployments.apps \"web\" is forbidden: no"` + unsignedFor)
+	if n := len(c.conditions); n != 1 {
+		t.Errorf("tried %d times", n)
+	}
+	c.scaleErr = nil
+	c.waits(some).wantWrites(0, 3)
+}
+
+// TestASleepIsSignedWhileOthersWrite: a conflict is tried again soon, on the live object, and told only when it goes on.
+func TestASleepIsSignedWhileOthersWrite(t *testing.T) {
+	c := unsignedSleep(t)
+	c.scaleErr = apierrors.NewConflict(deployments, "web", errors.New("changed"))
+	if c.waits(empty); !apierrors.IsConflict(c.lastFailure) || c.lives > 0 {
+		t.Errorf("%v, read live %d times", c.lastFailure, c.lives)
+	}
+	if c.waits(empty).wantEvents(); !apierrors.IsConflict(c.lastFailure) || c.lives != 1 {
+		t.Errorf("%v, read live %d times", c.lastFailure, c.lives)
+	}
+	c.waits(empty).wantEvents(`Warning FailedRescale it sleeps, and that could not be put on record: error: "turned away 3 times in 30s: Operation cannot be fulfilled on deployments.apps \"web\": changed"` + unsignedFor)
+	c.scaleErr = nil
+	c.waits(empty).wantWrites(0, 0).waits(empty)
+	if c.lives != 3 || c.lastFailure != nil {
+		t.Errorf("%v, read live %d times", c.lastFailure, c.lives)
+	}
+	c.waits(some).wantWrites(0, 0, 3)
 }
 
 // TestAnAutoscalerBeforeHasPutItToSleep: nobody has signed that 0, but it was there while the other one scaled the workload.

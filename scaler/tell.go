@@ -226,7 +226,7 @@ func NewSize(message string) (replicas int32, ok bool) {
 // tellFailedRescale tells what could not be written, once for each kind of error, as the text may differ each time. A refused patch is not
 // told again before a patch is stored, however the updates in its place end.
 func (s *Scaler) tellFailedRescale(st *state, w *annotations.Workload, decision recommend.Decision, err error, patched bool) {
-	kind := cmp.Or(string(apierrors.ReasonForError(err)), "no answer")
+	kind := kindOfFailure(err)
 	news := st.news(topicWrite, kind)
 	if patched && refused(err) {
 		news = st.news(topicPatch, kind)
@@ -234,6 +234,19 @@ func (s *Scaler) tellFailedRescale(st *state, w *annotations.Workload, decision 
 	if news {
 		s.event(w, corev1.EventTypeWarning, EventFailedRescale,
 			fmt.Sprintf("New size: %d; reason: %s; error: %q", decision.Desired, reasonOf(decision), cut(err.Error(), maxQuoted)))
+	}
+}
+
+// kindOfFailure is what has to change for a failed write to be told again.
+func kindOfFailure(err error) string {
+	return cmp.Or(string(apierrors.ReasonForError(err)), "no answer")
+}
+
+// tellUnsigned tells that it could not be put on record that a workload sleeps, once for each kind of error.
+func (s *Scaler) tellUnsigned(st *state, w *annotations.Workload, err error) {
+	if st.news(topicSign, kindOfFailure(err)) {
+		s.event(w, corev1.EventTypeWarning, EventFailedRescale, fmt.Sprintf("it sleeps, and that could not be put on record: error: %q; a controller that "+
+			"starts anew would take the 0 replicas for a pause, and not wake it", cut(err.Error(), maxQuoted)))
 	}
 }
 

@@ -172,6 +172,16 @@ func (s *Set) EnqueueNamespace(namespace string) {
 	s.Enqueue(slices.DeleteFunc(keys, func(key annotations.Key) bool { return key.Namespace != namespace })...)
 }
 
+// EnqueueBeside asks for the wanted ones of the workloads of a namespace that are scaled to be looked at now. Outside of a term it does nothing.
+func (s *Set) EnqueueBeside(namespace string, wanted func(*annotations.Workload) bool) {
+	if s.current.Load() == nil {
+		return
+	}
+	for _, w := range s.Beside(namespace, wanted) {
+		s.Enqueue(w.Key)
+	}
+}
+
 // EnqueueOwners asks for the selected workloads that own these pods to be looked at now, each of them once. It skips pods that are
 // unknown or have no such owner. Outside of a term it does nothing.
 func (s *Set) EnqueueOwners(pods []types.NamespacedName) {

@@ -50,7 +50,7 @@ func (s *Scaler) Reconcile(ctx context.Context, key annotations.Key) (time.Durat
 		s.telemetry.observe(outcome{key: key, policy: moment, invalid: !ok, sleeper: ok && sleeper, ready: readyOf(s.observer.Workloads.Pods(w)),
 			scaled: st.glance.scaled.Time, took: s.now().Sub(started)})
 		st.glance.undecided(st.reviewed.verdict)
-		return s.stay(ctx, w, s.boundary(policy))
+		return s.stay(ctx, w, s.idle(w, policy, ok))
 	}
 	seen, complete := s.observer.Observe(w, policy, lastChange(st.history))
 	if !complete {
@@ -121,8 +121,12 @@ func (s *Scaler) decide(st *state, w *annotations.Workload, p annotations.Policy
 	return decision
 }
 
-// boundary is how long the bounds of a workload on which nothing is decided stay what they are; 0 if they do not change.
-func (s *Scaler) boundary(p annotations.Policy) time.Duration {
+// idle is when to look again at a workload on which nothing is decided: when its bounds change, or never if that is 0. If requests are to wake it and it cannot be
+// followed, nothing may tell of what is changed about that: a NetworkPolicy, or the labels of another workload.
+func (s *Scaler) idle(w *annotations.Workload, p annotations.Policy, ok bool) time.Duration {
+	if !ok && s.doors != nil && w.Annotations[annotations.WakeKey] != "" {
+		return jittered(w.Key, s.observer.Defaults.SyncPeriod)
+	}
 	if next := p.Schedule.Next(s.now()); !next.IsZero() {
 		return next.Sub(s.now())
 	}
@@ -137,10 +141,15 @@ func lastChange(h recommend.History) time.Time {
 	return h.Changes[len(h.Changes)-1].Time
 }
 
-// next is when to look again: when time alone changes the decision, and at the latest after the sync period. Each key adds its own part of
-// a tenth of it, so that workloads are not looked at all at once, and not twice for each set of samples if both periods are equal.
+// jittered is a sync period to which each key adds its own part of a tenth, so that workloads are not looked at all at once, and not twice for each set of samples if
+// both periods are equal.
+func jittered(key annotations.Key, period time.Duration) time.Duration {
+	return period + time.Duration(float64(period)*share(key)/10)
+}
+
+// next is when to look again: when time alone changes the decision, and at the latest after the sync period.
 func (s *Scaler) next(key annotations.Key, p annotations.Policy, d recommend.Decision) time.Duration {
-	wait := p.SyncPeriod + time.Duration(float64(p.SyncPeriod)*share(key)/10)
+	wait := jittered(key, p.SyncPeriod)
 	if !d.Next.IsZero() {
 		wait = min(wait, max(d.Next.Sub(s.now()), time.Millisecond))
 	}

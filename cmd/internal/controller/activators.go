@@ -112,7 +112,9 @@ func (a *activatorFlags) open(p surroundingProcess) (*activators, error) {
 			p.set.Enqueue(key)
 		}
 	}
+	// Those that were never led count, too, as one that is invalid because of a Service, which may be repaired now; and those that are led no more by their annotations.
 	within := func(service types.NamespacedName) {
+		p.set.EnqueueBeside(service.Namespace, func(w *annotations.Workload) bool { return w.Annotations[annotations.WakeKey] != "" })
 		for _, key := range made.keeper.Sleepers() {
 			if key.Namespace == service.Namespace {
 				p.set.Enqueue(key)

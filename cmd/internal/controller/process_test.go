@@ -65,7 +65,10 @@ type controlled struct {
 	logs    *observer.ObservedLogs
 }
 
-func newCluster(t *testing.T) *controlled {
+func newCluster(t *testing.T) *controlled { return newClusterOf(t, func(*task, *appsv1.Deployment) {}) }
+
+// newClusterOf is newCluster with another Deployment, other flags and more objects.
+func newClusterOf(t *testing.T, edit func(*task, *appsv1.Deployment), more ...runtime.Object) *controlled {
 	owner := func(kind, name string) metav1.ObjectMeta {
 		return metav1.ObjectMeta{Namespace: "default", UID: types.UID("uid-" + kind), OwnerReferences: []metav1.OwnerReference{
 			{APIVersion: "apps/v1", Kind: kind, Name: name, UID: types.UID("uid-" + name), Controller: new(true)}}}
@@ -79,8 +82,9 @@ func newCluster(t *testing.T) *controlled {
 	pod := &corev1.Pod{ObjectMeta: owner("ReplicaSet", "web-1")}
 	pod.Name, pod.UID = "web-1-a", "uid-web-1-a"
 	core, logs := observer.New(zapcore.InfoLevel)
-	c := &controlled{client: fake.NewClientset(d, rs, pod), samples: &lister{}, logs: logs}
 	task := newTask()
+	edit(task, d)
+	c := &controlled{client: fake.NewClientset(append(more, d, rs, pod)...), samples: &lister{}, logs: logs}
 	task.election.Enabled = false
 	task.serve = endpoint.Flags{Metrics: cli.NoAddress, Probes: cli.NoAddress}
 	task.state = stateFlag{address: cli.NoAddress}

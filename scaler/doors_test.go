@@ -9,6 +9,8 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/annotations/podspec"
@@ -188,6 +190,38 @@ func TestASleepThatRequestsCannotEndIsEnded(t *testing.T) {
 		if events := strings.Join(drain(c), "\n"); !strings.Contains(events, fmt.Sprintf(`New size: %d; reason: requests can wake it no more: Service "web" is headless: wakes`, want)) {
 			t.Errorf("%s: told %s", name, events)
 		}
+	}
+}
+
+// TestASleepThatCannotBeEnded is shown with the decision that ends it, and with why that cannot be written: that is worse than what is wrong with it.
+func TestASleepThatCannotBeEnded(t *testing.T) {
+	c, _ := sleeper(t)
+	c.deployment.Spec.Template.Labels = map[string]string{"app": "web"}
+	service := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "web"},
+		Spec: corev1.ServiceSpec{ClusterIP: "10.0.0.1", Selector: map[string]string{"app": "web"}, Ports: []corev1.ServicePort{{Port: 80, Protocol: corev1.ProtocolTCP}}}}
+	c.surroundings = annotations.Surroundings{Activator: &annotations.Activator{}, Services: []*corev1.Service{service}}
+	c.reconcile(2 * time.Minute).reconcile(tick).wantWrites(0)
+	headless := service.DeepCopy()
+	headless.Spec.ClusterIP = corev1.ClusterIPNone
+	c.surroundings.Services = []*corev1.Service{headless}
+	c.scaleErr = apierrors.NewForbidden(deployments, "web", errors.New("no"))
+	c.reconcile(tick).wantWrites(0)
+	shown, _ := c.scaler.Show(web)
+	if d := shown.Decision; d == nil || d.Desired != 1 || !strings.Contains(d.Reason.String(), "requests can wake it no more: Service \"web\" is headless") || len(shown.Problems) != 1 {
+		t.Errorf("shown: %+v, problems %q", d, shown.Problems)
+	}
+	const targets = "backlog: 0/10, activator@requests: 0 | 0..10 0 0 1 | "
+	if got, want := c.row(), targets+`DENIED | 30s (1->0) | scaling deployment default/web from 0 to 1: deployments.apps "web" is forbidden: no`; got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	c.scaleErr = nil
+	c.reconcile(tick).wantWrites(0, 1)
+	if got, want := c.row(), "INVALID"; !strings.Contains(got, want) {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	c.reconcile(tick)
+	if got, want := c.row(), " | -..- 1 1 - | INVALID"; !strings.HasPrefix(got, want) {
+		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }
 

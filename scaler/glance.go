@@ -53,7 +53,7 @@ type overwrite struct {
 	by string
 }
 
-// decided takes what is decided on, and the history before.
+// decided takes what is decided on, and the history before. The verdict has the policy that is decided by.
 func (g *glance) decided(v *annotations.Verdict, s recommend.Snapshot, before recommend.History) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

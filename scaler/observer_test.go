@@ -123,6 +123,7 @@ func (c *cluster) look(policy annotations.Policy) recommend.Decision {
 	c.deployment.Status.Replicas = *c.deployment.Spec.Replicas
 	w := c.Workload(web)
 	st := c.scaler.recall(web, w)
+	st.reviewed.verdict = &annotations.Verdict{Policy: policy}
 	seen, _ := c.scaler.observer.Observe(w, policy, lastChange(st.history))
 	decision := c.scaler.decide(st, w, policy, seen)
 	if err := c.scaler.act(c.t.Context(), st, w, policy, decision); err != nil {

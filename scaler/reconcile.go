@@ -115,7 +115,12 @@ func (s *Scaler) decide(st *state, w *annotations.Workload, p annotations.Policy
 		s.traces.Trace(w, snapshot, !st.seen)
 	}
 	st.seen = true
-	st.glance.decided(st.reviewed.verdict, snapshot, st.history)
+	v := st.reviewed.verdict
+	if len(v.Problems) > 0 { // it is woken because of them, and a verdict with problems has no policy
+		decided := *v
+		decided.Policy, v = p, &decided
+	}
+	st.glance.decided(v, snapshot, st.history)
 	decision, history := s.observer.Rules.Recommend(p, snapshot, st.history)
 	st.history, st.past = history, recommend.Past{Unwritten: decision.Desired != decision.Current}
 	return decision

@@ -17,7 +17,7 @@ type Shown struct {
 	Status Status `json:"status"`
 	// Annotations are its own that mini-hpa reads. Together with Defaults they are the policy.
 	Annotations map[string]string `json:"annotations"`
-	// Problems keep it from being scaled: there is no decision then.
+	// Problems keep it from being scaled: there is no decision then, unless it sleeps and is to be woken because of them.
 	Problems []string `json:"problems,omitempty"`
 	// ProblemEvent is the reason of the Event that tells them.
 	ProblemEvent string                `json:"problemEvent,omitempty"`

@@ -89,7 +89,7 @@ type Status struct {
 	Mode annotations.Mode `json:"mode,omitempty"`
 	// Targets are its metrics, in the order of the annotations.
 	Targets []Target `json:"targets,omitempty"`
-	// Min and Max are the bounds of the moment; nil while the annotations are invalid.
+	// Min and Max are the bounds of the moment; nil while nothing is decided because the annotations are invalid.
 	Min *int32 `json:"min,omitempty"`
 	Max *int32 `json:"max,omitempty"`
 	// Replicas are those that are asked for, Ready the pods of them that are ready.
@@ -128,7 +128,8 @@ type standpoint struct {
 	remembered *state
 	workload   *annotations.Workload
 	pods       []*podspec.Pod
-	// policy has the bounds of the moment. It means nothing where there are problems, which keep the workload from being scaled.
+	// policy has the bounds of the moment. It means nothing where there are problems and no decision: they keep the workload from being scaled. One that sleeps may be woken
+	// because of them.
 	policy   annotations.Policy
 	problems field.ErrorList
 	mode     annotations.Mode
@@ -165,7 +166,7 @@ func (p *standpoint) status() Status {
 	if p.scaled != (Rescale{}) {
 		s.LastScale = new(p.scaled)
 	}
-	if len(p.problems) > 0 {
+	if len(p.problems) > 0 && p.decision == nil {
 		return s
 	}
 	s.Min, s.Max, s.Targets = new(p.policy.Min), new(p.policy.Max), p.targets()
@@ -259,17 +260,22 @@ func isUsage(t autoscalingv2.MetricSourceType) bool {
 }
 
 func (p *standpoint) invalid() (string, bool) {
-	if len(p.problems) == 0 || p.problems[0].Origin == annotations.FoundConflict {
+	if !p.isWrong() || p.problems[0].Origin == annotations.FoundConflict {
 		return "", false
 	}
 	return problemsText(p.problems), true
 }
 
 func (p *standpoint) conflict() (string, bool) {
-	if len(p.problems) == 0 {
+	if !p.isWrong() {
 		return "", false
 	}
 	return problemsText(p.problems), true
+}
+
+// isWrong says whether there are problems, and nothing worse: a workload that is to be woken because of them, and cannot be.
+func (p *standpoint) isWrong() bool {
+	return len(p.problems) > 0 && (p.decision == nil || p.denied == "")
 }
 
 // problemsText is the first problem, and how many more there are.

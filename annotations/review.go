@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -19,6 +20,8 @@ type Verdict struct {
 	Warnings []Warning
 	// Mode is what the annotations ask for, also where there are problems; the default where it cannot be read.
 	Mode Mode
+	// Until is from when on the passing of time alone makes another warning; zero if it never does, or if the moment of the review is not known.
+	Until time.Time
 }
 
 // Review is the one opinion that admission, controller, lint and simulate have of a workload: Parse, checkRequests, CheckAutoscalers,
@@ -41,6 +44,9 @@ func (d Defaults) Review(w *Workload, s Surroundings) Verdict {
 		p.warnings, misplaced(w), ofRequests, ofTemplate, ofOthers, checkResizers(w, known, s), checkReach(w, known, s), checkBytes(w, known), checkClaims(w, known), p.checkPast(s.Now))}
 	if len(v.Problems) == 0 {
 		v.Policy = p.policy()
+	}
+	if !s.Now.IsZero() {
+		v.Until = p.schedule.NextPast(s.Now)
 	}
 	return v
 }

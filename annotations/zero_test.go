@@ -95,6 +95,9 @@ func TestALineWhoseDatesAreOver(t *testing.T) {
 			now, _ = time.Parse(time.RFC3339, at)
 		}
 		v := DefaultDefaults().Review(w, Surroundings{Now: now})
+		if until := time.Date(2026, 12, 3, 0, 0, 0, 0, time.UTC); v.Until.Equal(until) != now.Before(until) && at != "" || v.Until.IsZero() != (at == "" || want > 0) {
+			t.Errorf("at %s: until %s", at, v.Until)
+		}
 		if len(v.Problems) > 0 || len(v.Warnings) != want {
 			t.Errorf("at %s: %v %v, want %d warnings", at, v.Problems, v.Warnings, want)
 		}

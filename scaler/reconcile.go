@@ -50,7 +50,7 @@ func (s *Scaler) Reconcile(ctx context.Context, key annotations.Key) (time.Durat
 		s.telemetry.observe(outcome{key: key, policy: moment, invalid: !ok, sleeper: ok && sleeper, ready: readyOf(s.observer.Workloads.Pods(w)),
 			scaled: st.glance.scaled.Time, took: s.now().Sub(started)})
 		st.glance.undecided(st.reviewed.verdict)
-		return s.stay(ctx, w, s.idle(w, policy, ok))
+		return s.stay(ctx, w, s.idle(st, w, policy, ok))
 	}
 	seen, complete := s.observer.Observe(w, policy, lastChange(st.history))
 	if !complete {
@@ -126,16 +126,20 @@ func (s *Scaler) decide(st *state, w *annotations.Workload, p annotations.Policy
 	return decision
 }
 
-// idle is when to look again at a workload on which nothing is decided: when its bounds change, or never if that is 0. If requests are to wake it and it cannot be
+// idle is when to look again at a workload on which nothing is decided: when its bounds change, or there is something else to say of it, or never if that is 0. If requests are to wake it and it cannot be
 // followed, nothing may tell of what is changed about that: a NetworkPolicy, or the labels of another workload.
-func (s *Scaler) idle(w *annotations.Workload, p annotations.Policy, ok bool) time.Duration {
+func (s *Scaler) idle(st *state, w *annotations.Workload, p annotations.Policy, ok bool) time.Duration {
 	if !ok && s.doors != nil && w.Annotations[annotations.WakeKey] != "" {
 		return jittered(w.Key, s.observer.Defaults.SyncPeriod)
 	}
-	if next := p.Schedule.Next(s.now()); !next.IsZero() {
-		return next.Sub(s.now())
+	next := p.Schedule.Next(s.now())
+	if until := st.reviewed.verdict.Until; next.IsZero() || !until.IsZero() && until.Before(next) {
+		next = until
 	}
-	return 0
+	if next.IsZero() {
+		return 0
+	}
+	return max(next.Sub(s.now()), time.Millisecond)
 }
 
 // lastChange is when the replicas were last changed; zero if that is not remembered.

@@ -3,6 +3,7 @@ package scaler
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/utils/lru"
@@ -12,7 +13,7 @@ import (
 )
 
 // reviewed is a verdict, and all that it came of. What it is made of never changes, it is only replaced: so the verdict holds for
-// as long as the same objects are in the caches. With documents in YAML it is most of the work of a look at a workload.
+// as long as the same objects are in the caches, and no date passes that it is about. With documents in YAML it is most of the work of a look at a workload.
 type reviewed struct {
 	workload     *annotations.Workload
 	sources      *catalog.Catalog
@@ -23,8 +24,9 @@ type reviewed struct {
 // nothing is what there is around most workloads.
 var nothing annotations.Surroundings
 
-func (r *reviewed) of(w *annotations.Workload, s annotations.Surroundings) bool {
-	return r.workload == w && r.sources == s.Sources && areSame(r.surroundings, &s)
+// of says whether the verdict is of these, and holds now.
+func (r *reviewed) of(w *annotations.Workload, s annotations.Surroundings, now time.Time) bool {
+	return r.workload == w && r.sources == s.Sources && areSame(r.surroundings, &s) && (r.verdict.Until.IsZero() || now.Before(r.verdict.Until))
 }
 
 // areSame says whether two surroundings bear on a workload in the same way, as far as they are read from the cluster and not the same for all.
@@ -53,7 +55,7 @@ func (r *reviewed) renew(o *Observer, equal verdicts, w *annotations.Workload) *
 	if w.Annotations[annotations.WakeKey] == "" { // what is not looked at need not be remembered
 		surroundings.NetworkPolicies = nil
 	}
-	if !r.of(w, surroundings) || slices.ContainsFunc(r.verdict.Problems, annotations.LacksContainer) {
+	if !r.of(w, surroundings, o.Now()) || slices.ContainsFunc(r.verdict.Problems, annotations.LacksContainer) {
 		*r = newReviewed(w, surroundings, equal.share(w, o.Review(w, surroundings)))
 	}
 	return r.verdict

@@ -45,6 +45,32 @@ func TestAVerdictHoldsForAsLongAsWhatItCameOf(t *testing.T) {
 	}
 }
 
+// TestADatePasses on a workload that does not change: that a line never counts any more is told then, whether something is decided or not.
+func TestADatePasses(t *testing.T) {
+	for _, mode := range []string{"auto", "paused"} {
+		pairs := selected()
+		pairs["schedule"], pairs["mode"] = "2025-12-30..2026-01-03 00:00-24:00 min=5", mode
+		c := newCluster(t, pairs)
+		c.reconcile(0)
+		drain(c)
+		over, told := time.Date(2026, 1, 6, 0, 0, 0, 0, time.UTC), time.Time{}
+		for range 50_000 {
+			if c.reconcile(0); strings.Contains(strings.Join(drain(c), "\n"), "never counts any more: all its dates are over") {
+				told = c.now
+				break
+			}
+			if c.lastWait == 0 {
+				break
+			}
+			c.now = c.now.Add(c.lastWait)
+		}
+		if late := told.Sub(over); told.IsZero() || late < 0 || late > 17*time.Second {
+			t.Errorf("%s: told at %s; want %s", mode, told, over)
+		}
+		c.reconcile(tick).wantEvents()
+	}
+}
+
 // TestEqualAnnotationsShareAVerdict: if there is nothing to say of the workload, which may be the next one's own.
 func TestEqualAnnotationsShareAVerdict(t *testing.T) {
 	limited := annotations.Surroundings{Autoscalers: []annotations.Autoscaler{{Kind: annotations.KindHPA, Name: "web"}}}

@@ -94,18 +94,31 @@ func mustNotPanic(s Schedule, t time.Time) {
 	s.At(t)
 	s.Next(t)
 	s.Past(t)
+	s.NextPast(t)
 }
 
 // mustKnowUnused goes on for a while: no line counts that never does.
 func mustKnowUnused(t *testing.T, s Schedule, at time.Time) {
 	t.Helper()
 	shadowed, past := s.Shadowed(), s.Past(at)
+	mustKnowNextPast(t, s, at)
 	for range 100 {
 		if w, ok := s.At(at); ok && (slices.Contains(shadowed, w) || slices.Contains(past, w)) {
 			t.Fatalf("%v counts at %v", w, at)
 		}
 		if at = s.Next(at); at.IsZero() {
 			return
+		}
+	}
+}
+
+// mustKnowNextPast goes on until all dates are past, and compares with an hour before.
+func mustKnowNextPast(t *testing.T, s Schedule, at time.Time) {
+	t.Helper()
+	for next := s.NextPast(at); !next.IsZero(); at, next = next, s.NextPast(next) {
+		before := next.Add(-2 * time.Hour)
+		if !next.After(at) || len(s.Past(next)) <= len(s.Past(at)) || before.After(at) && len(s.Past(before)) > len(s.Past(at)) {
+			t.Fatalf("after %v comes %v: %v, %v and before that %v", at, next, s.Past(at), s.Past(next), s.Past(before))
 		}
 	}
 }

@@ -106,9 +106,34 @@ func (m *minutes) add(from, to int32) bool {
 func (s Schedule) Past(now time.Time) []Window {
 	var past []Window
 	for _, w := range s.windows {
-		if w.days.calendar == dates && momentAt(now.Unix()+s.offset(now)).today.number > int64(w.days.last)+2 {
+		if day, ends := w.pastFrom(); ends && s.day(now) >= day {
 			past = append(past, w)
 		}
 	}
 	return past
 }
+
+// NextPast is the first instant after t, to an hour, at which Past are more lines than at t; the zero time if there is none.
+func (s Schedule) NextPast(t time.Time) time.Time {
+	var next time.Time
+	for _, w := range s.windows {
+		day, ends := w.pastFrom()
+		if !ends || s.day(t) >= day {
+			continue
+		}
+		at := time.Unix(day*secondsOfDay-s.offset(t), 0)
+		for s.day(at) < day { // clocks are set back in between
+			at = at.Add(time.Hour)
+		}
+		if next.IsZero() || at.Before(next) {
+			next = at
+		}
+	}
+	return next
+}
+
+// pastFrom is the day from which on all dates of a line are past; false if it has no dates.
+func (w *Window) pastFrom() (int64, bool) { return int64(w.days.last) + 3, w.days.calendar == dates }
+
+// day is the number of the day that clocks show in the zone of the schedule.
+func (s Schedule) day(t time.Time) int64 { return momentAt(t.Unix() + s.offset(t)).today.number }

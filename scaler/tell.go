@@ -26,11 +26,16 @@ func (s *Scaler) event(w *annotations.Workload, kind, reason, message string) {
 func (s *Scaler) say(w *annotations.Workload, kind string, e Entry) {
 	e.Time, e.Message = s.now(), cut(e.Message, maxMessage)
 	s.chronicle.add(w.Key, e)
-	if !s.budget.Take(w.Key, e.Reason) {
+	s.publish(w, kind, e.Reason, e.Message)
+}
+
+// publish says it in the cluster and in the log, if the budget allows it.
+func (s *Scaler) publish(w *annotations.Workload, kind, reason, message string) {
+	if !s.budget.Take(w.Key, reason) {
 		return
 	}
-	s.events.Event(w.Reference(), kind, e.Reason, e.Message)
-	s.log.Info(e.Message, zap.Stringer("workload", w.Key), zap.String("reason", e.Reason))
+	s.events.Event(w.Reference(), kind, reason, message)
+	s.log.Info(message, zap.Stringer("workload", w.Key), zap.String("reason", reason))
 }
 
 // tellVerdict tells all problems in one Event and all warnings in another.
@@ -308,7 +313,8 @@ func (s *Scaler) tellNamesake(w *annotations.Workload, before int32) {
 		"a class (--class) or namespaces (--namespace) of its own", before, w.Replicas, annotations.FieldManager))
 }
 
-// tellInner tells once of an annotated object that another one is scaled in its place, or may be.
+// tellInner tells once of an annotated object that another one is scaled in its place, or may be. It is not noted: the object is no workload, so that nobody can ask for
+// what has happened to it, and nothing would be forgotten with it.
 func (s *Scaler) tellInner(key annotations.Key, w *annotations.Workload) {
 	if s.chain == nil {
 		return
@@ -318,7 +324,7 @@ func (s *Scaler) tellInner(key annotations.Key, w *annotations.Workload) {
 		news = innerNews{w.UID, s.innerText(key)}
 	}
 	if s.inner.news(key, news) {
-		s.event(w, corev1.EventTypeWarning, EventAnnotationWarning, news.text)
+		s.publish(w, corev1.EventTypeWarning, EventAnnotationWarning, cut(news.text, maxMessage))
 	}
 }
 

@@ -284,7 +284,7 @@ func (o *Observer) pausedBy(w *annotations.Workload, p *annotations.Policy) stri
 	case fewest == 0 && !o.Rules.Compat && w.SleepsUnsigned():
 		return ""
 	}
-	return cmp.Or(w.ScaledBy, w.SetBy, recommend.Somebody)
+	return cmp.Or(managers(w), recommend.Somebody)
 }
 
 // multiplied says whether the replicas are multiplied by the metric's ratio. Then an answer from before the last change must not be used

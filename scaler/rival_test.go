@@ -76,6 +76,29 @@ func TestARivalIsNotFoughtWithoutEnd(t *testing.T) {
 	}
 }
 
+// TestWhoOverwritesIsSaidOnce: an Event, the state and the history name the same field manager, where several have set the replicas.
+func TestWhoOverwritesIsSaidOnce(t *testing.T) {
+	c := twelve(t, nil)
+	drain(c)
+	for range 3 {
+		c.overwrite("kubectl", "scale", 1)
+		c.deployment.ManagedFields = slices.Concat(signed("argocd-controller", "", 1), c.deployment.ManagedFields)
+		c.reconcile(time.Second)
+	}
+	const who = `field manager "kubectl"`
+	if events := strings.Join(drain(c), "\n"); !strings.Contains(events, "ReplicasOverwritten "+who+" sets the replicas again and again") {
+		t.Errorf("told %s", events)
+	}
+	if row := c.row(); !strings.Contains(row, "OVERWRITTEN") || !strings.Contains(row, "by "+who+" 2s ago") {
+		t.Errorf("shown %s", row)
+	}
+	for _, entry := range c.scaler.History(web) {
+		if entry.Reason == EntryOverwritten && entry.Message != "replicas were set from 12 to 1 by "+who {
+			t.Errorf("noted %+v", entry)
+		}
+	}
+}
+
 // TestARivalWhoseNumberChanges is not fought without end either, whatever way it goes: what is set during a pause does not make it longer.
 func TestARivalWhoseNumberChanges(t *testing.T) {
 	for name, number := range map[string]func(after time.Duration, i int32) int32{

@@ -273,17 +273,13 @@ func (s *Scaler) tellRival(st *state, w *annotations.Workload, decision recommen
 	if !st.rival.insists(s.now()) || !st.news(topicRival, "insists") {
 		return
 	}
-	who := "somebody whom managedFields do not name"
-	if manager := w.SetBy; manager != "" {
-		who = fmt.Sprintf("field manager %q", cut(manager, maxQuoted))
-	}
 	when := "at once"
 	if pause > 0 {
 		when = "in " + pause.String()
 	}
 	s.event(w, corev1.EventTypeWarning, EventReplicasOverwritten, fmt.Sprintf("%s sets the replicas again and again: now to %d, where mini-hpa "+
 		"wants %d and tries again %s, later the more often they are overwritten. Take spec.replicas out of the manifest (or let the tool ignore it: "+
-		"ignoreDifferences in Argo CD), or remove the other autoscaler; to set replicas by hand, set %s to paused first", who, decision.Current, decision.Desired, when, annotations.ModeKey))
+		"ignoreDifferences in Argo CD), or remove the other autoscaler; to set replicas by hand, set %s to paused first", writer(w), decision.Current, decision.Desired, when, annotations.ModeKey))
 }
 
 // tellClocks tells once of each node whose clock is off, on the workload that shows it first, and once when it is right again.

@@ -17,7 +17,8 @@ func writer(w *annotations.Workload) string {
 	return "somebody whom managedFields do not name"
 }
 
-// managers are the field managers that have set the replicas last, separated by commas; empty if that is not known.
+// managers are the field managers that have set the replicas last, separated by commas; empty if that is not known. Where several have set the same number, it is who has
+// by the scale subresource: the manifests of the others may be older.
 func managers(w *annotations.Workload) string { return cmp.Or(w.ScaledBy, w.SetBy) }
 
 // class is what kind of tool somebody has set the replicas with. A field manager calls itself as it likes, so that its name is no label.

@@ -17,7 +17,7 @@ import (
 type Explanation struct {
 	// Key is the workload's.
 	Key annotations.Key `json:"key"`
-	// Policy is what its annotations ask for, as far as it counts, with the bounds that they have without a schedule. are what the user should know of them.
+	// Policy is what its annotations ask for, as far as it counts, with the bounds that they have without a schedule. Warnings are what the user should know of them.
 	Policy   annotations.Policy    `json:"policy"`
 	Warnings []annotations.Warning `json:"warnings,omitempty"`
 	// Snapshot is what was seen, Decision what would be done about it now.

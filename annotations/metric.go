@@ -53,7 +53,7 @@ const (
 	SourceActivator = "activator"
 )
 
-// MetricsOf makes metrics of all specs of a policy.
+// MetricsOf makes metrics of all specs of a policy, as those of an HPA that test/conformance compares with, or of a test.
 func MetricsOf(specs []autoscalingv2.MetricSpec) []Metric {
 	all := make([]Metric, len(specs))
 	for i := range specs {

@@ -54,7 +54,7 @@ func (s *Spec) LongRunning() iter.Seq2[Place, *corev1.Container] {
 			}
 		}
 		for i := range s.InitContainers {
-			if c := &s.InitContainers[i]; IsSidecar(c) && !yield(Place{InitContainers, i}, c) {
+			if c := &s.InitContainers[i]; isSidecar(c) && !yield(Place{InitContainers, i}, c) {
 				return
 			}
 		}
@@ -80,8 +80,8 @@ func LongRunning(spec *corev1.PodSpec) iter.Seq2[Place, *corev1.Container] {
 	return View(spec).LongRunning()
 }
 
-// IsSidecar says whether an init container runs as long as the pod does: whether its restartPolicy is Always (KEP-753).
-func IsSidecar(c *corev1.Container) bool {
+// isSidecar says whether an init container runs as long as the pod does: whether its restartPolicy is Always (KEP-753).
+func isSidecar(c *corev1.Container) bool {
 	return c.RestartPolicy != nil && *c.RestartPolicy == corev1.ContainerRestartPolicyAlways
 }
 

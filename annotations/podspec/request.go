@@ -157,7 +157,7 @@ func (s *Spec) together(name corev1.ResourceName) (resource.Quantity, Origin) {
 		}
 		beside := sidecars.DeepCopy()
 		beside.Add(q)
-		if IsSidecar(c) {
+		if isSidecar(c) {
 			total.Add(q)
 			sidecars = beside
 		}

@@ -26,8 +26,8 @@ type Backends struct {
 	Ports map[string]int32 `json:"ports"`
 }
 
-// ParseBackends reads the annotation. An error says all that is wrong with it.
-func ParseBackends(text string) ([]Backends, error) {
+// parseBackends reads the annotation. An error says all that is wrong with it.
+func parseBackends(text string) ([]Backends, error) {
 	if len(text) > maxBackendsLength {
 		return nil, fmt.Errorf("annotation %s is %d bytes long; must be at most %d", BackendsAnnotation, len(text), maxBackendsLength)
 	}
@@ -51,8 +51,8 @@ func ParseBackends(text string) ([]Backends, error) {
 	return all, nil
 }
 
-// FormatBackends is the annotation.
-func FormatBackends(all []Backends) string {
+// formatBackends is the annotation.
+func formatBackends(all []Backends) string {
 	text, err := json.Marshal(all)
 	if err != nil {
 		panic(err) // texts and numbers can always be written

@@ -17,8 +17,8 @@ func PairOf(door int32) int32 { return door &^ 1 }
 // ActiveDoor is the active door of a pair.
 func ActiveDoor(pair int32) int32 { return pair | 1 }
 
-// IsActiveDoor says which of its pair a door is.
-func IsActiveDoor(door int32) bool { return door&1 == 1 }
+// isActiveDoor says which of its pair a door is.
+func isActiveDoor(door int32) bool { return door&1 == 1 }
 
 // The ports from which a range may be: those that need no right to listen on.
 const firstPort, lastPort = 1024, 65535
@@ -49,7 +49,7 @@ func ParseRange(text string) (Range, error) {
 		}
 		*end.port = int32(port)
 	}
-	if r.First < firstPort || r.First > r.Last || IsActiveDoor(r.First) || !IsActiveDoor(r.Last) {
+	if r.First < firstPort || r.First > r.Last || isActiveDoor(r.First) || !isActiveDoor(r.Last) {
 		return wrong()
 	}
 	return r, nil

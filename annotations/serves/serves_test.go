@@ -97,7 +97,7 @@ func TestParseBackendsRefuses(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			if _, err := ParseBackends(tt.text); err == nil || !strings.Contains(err.Error(), tt.want) {
+			if _, err := parseBackends(tt.text); err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("error %v, want one with %s", err, tt.want)
 			}
 		})
@@ -106,7 +106,7 @@ func TestParseBackendsRefuses(t *testing.T) {
 
 func TestDoors(t *testing.T) {
 	for _, door := range []int32{20016, 20017} {
-		if PairOf(door) != 20016 || ActiveDoor(PairOf(door)) != 20017 || IsActiveDoor(door) != (door == 20017) {
+		if PairOf(door) != 20016 || ActiveDoor(PairOf(door)) != 20017 || isActiveDoor(door) != (door == 20017) {
 			t.Errorf("door %d is of pair %d", door, PairOf(door))
 		}
 	}
@@ -185,11 +185,11 @@ func FuzzParseBackends(f *testing.F) {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		all, err := ParseBackends(text)
+		all, err := parseBackends(text)
 		if err != nil {
 			return
 		}
-		again, err := ParseBackends(FormatBackends(all))
+		again, err := parseBackends(formatBackends(all))
 		if err != nil {
 			t.Fatal(err)
 		}

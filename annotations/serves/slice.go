@@ -101,7 +101,7 @@ func (s *Slice) Object() *discoveryv1.EndpointSlice {
 		object.Annotations[ActiveSince] = s.Since.UTC().Format(time.RFC3339Nano)
 	}
 	if s.Backends != nil {
-		object.Annotations[BackendsAnnotation] = FormatBackends(s.Backends)
+		object.Annotations[BackendsAnnotation] = formatBackends(s.Backends)
 	}
 	for _, port := range s.Ports {
 		door := port.Pair
@@ -175,7 +175,7 @@ func read(object *discoveryv1.EndpointSlice) (Slice, field.ErrorList) {
 	s.Serves, err = ParseServes(object.Annotations[Annotation])
 	add(notes.Key(Annotation), object.Annotations[Annotation], err)
 	if text, ok := object.Annotations[BackendsAnnotation]; ok {
-		s.Backends, err = ParseBackends(text)
+		s.Backends, err = parseBackends(text)
 		add(notes.Key(BackendsAnnotation), text, err)
 		if s.Backends == nil && err == nil {
 			s.Backends = []Backends{} // "null" names no pods, too
@@ -236,12 +236,12 @@ func readPorts(object *discoveryv1.EndpointSlice) (ports []Port, active bool, wr
 		switch {
 		case !isPair(read.Pair):
 			wrong = append(wrong, field.Invalid(at.Child("port"), *port.Port, fmt.Sprintf("must be between %d and %d", firstPort, lastPort)))
-		case i > 0 && active != IsActiveDoor(*port.Port):
+		case i > 0 && active != isActiveDoor(*port.Port):
 			wrong = append(wrong, field.Invalid(at.Child("port"), *port.Port, "must be even or odd as the others are"))
 		case slices.ContainsFunc(ports, func(p Port) bool { return p.Pair == read.Pair }):
 			wrong = append(wrong, field.Duplicate(at.Child("port"), *port.Port))
 		}
-		active = active || i == 0 && IsActiveDoor(*port.Port)
+		active = active || i == 0 && isActiveDoor(*port.Port)
 		ports = append(ports, read)
 	}
 	return ports, active, wrong

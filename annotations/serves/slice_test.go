@@ -171,7 +171,7 @@ func FuzzRead(f *testing.F) {
 			AddressType: discoveryv1.AddressTypeIPv4,
 			Ports:       []discoveryv1.EndpointPort{{Name: &port, Port: &first}, {Name: new("b"), Port: &second}},
 			Endpoints: []discoveryv1.Endpoint{{Addresses: []string{address}, TargetRef: &corev1.ObjectReference{Kind: "Pod", Name: "a"},
-				Conditions: discoveryv1.EndpointConditions{Ready: new(IsActiveDoor(first)), Serving: new(true), Terminating: new(!IsActiveDoor(first))}}},
+				Conditions: discoveryv1.EndpointConditions{Ready: new(isActiveDoor(first)), Serving: new(true), Terminating: new(!isActiveDoor(first))}}},
 		}
 		if strings.HasSuffix(name, nameOfIPv6) {
 			object.AddressType = discoveryv1.AddressTypeIPv6

@@ -44,9 +44,9 @@ func First(timestamp, received time.Time, believable time.Duration) Stamp {
 	return Stamp{}.Next(timestamp, received, believable, 0)
 }
 
-// Doubted is First where old things may be served as they are: up to the first step forward it is taken at its word, however old it is.
+// doubted is First where old things may be served as they are: up to the first step forward it is taken at its word, however old it is.
 // Nothing is newer than now.
-func Doubted(timestamp, received time.Time) Stamp {
+func doubted(timestamp, received time.Time) Stamp {
 	return First(timestamp, received, max(received.Sub(timestamp), 0)+1)
 }
 

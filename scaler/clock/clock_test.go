@@ -80,7 +80,7 @@ func TestOnOurClock(t *testing.T) {
 }
 
 func TestADoubtedValueIsAsOldAsItSaysUntilItAdvances(t *testing.T) {
-	old := Doubted(noon.Add(-6*time.Hour), noon)
+	old := doubted(noon.Add(-6*time.Hour), noon)
 	if got := noon.Sub(old.Taken); got != 6*time.Hour {
 		t.Errorf("it is %s old", got)
 	}
@@ -88,7 +88,7 @@ func TestADoubtedValueIsAsOldAsItSaysUntilItAdvances(t *testing.T) {
 	if got := noon.Add(30 * second).Sub(next.Taken); got != second || !next.Advanced {
 		t.Errorf("after a step it is %s old, advanced %t", got, next.Advanced)
 	}
-	ahead := Doubted(noon.Add(time.Hour), noon)
+	ahead := doubted(noon.Add(time.Hour), noon)
 	if got := noon.Sub(ahead.Taken); got != second {
 		t.Errorf("an hour ahead it is %s old", got)
 	}

@@ -75,7 +75,7 @@ func (l Log) before(next Log, key string) (Stamp, bool) {
 func (l Log) adapted(next Log, key string, timestamp time.Time, windowSeconds *int64, received time.Time) Stamp {
 	before, known := l.before(next, key)
 	if !known {
-		return Doubted(timestamp, received)
+		return doubted(timestamp, received)
 	}
 	believable := Window
 	if windowSeconds != nil {

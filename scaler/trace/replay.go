@@ -58,7 +58,8 @@ func NewReplay(p annotations.Policy, r recommend.Rules) *Replay {
 	return &Replay{policy: p, rules: r, stamps: newStamps()}
 }
 
-// Edit goes on by another policy, as when somebody has edited the annotations: what is remembered of the workload stays.
+// Edit goes on by another policy, as when somebody has edited the annotations: what is remembered of the workload stays. test/conformance replays recordings in which
+// that happens.
 func (r *Replay) Edit(p annotations.Policy) { r.policy = p }
 
 // Next decides on the next observation.

@@ -30,7 +30,11 @@ func ask(ctx context.Context, l *leader.Leader, o object) (a Answer, told bool, 
 	key := annotations.Key{Namespace: o.namespace, Name: o.name}
 	key.Kind.Kind, key.Kind.Group = shown.Status.Kind, shown.Status.Group
 	if len(shown.Problems) > 0 {
-		return Answer{}, false, fmt.Errorf("%s cannot be autoscaled (%s), so mini-hpa leaves it alone:\n%s", key.Title(), shown.ProblemEvent, strings.Join(shown.Problems, "\n"))
+		does := "leaves it alone"
+		if shown.Decision != nil { // it sleeps, and requests would wait for it for ever
+			does = "only wakes it"
+		}
+		return Answer{}, false, fmt.Errorf("%s cannot be autoscaled (%s), so mini-hpa %s:\n%s", key.Title(), shown.ProblemEvent, does, strings.Join(shown.Problems, "\n"))
 	}
 	if shown.Decision == nil {
 		return Answer{}, false, nil

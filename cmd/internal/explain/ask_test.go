@@ -104,6 +104,10 @@ func TestWhatTheLeaderDoesNotDecide(t *testing.T) {
 		stderr != "mini-hpa explain: deployment default/web cannot be autoscaled (InvalidAnnotations), so mini-hpa leaves it alone:\n  metadata.annotations[mini-hpa/max]: \\x1b[31m\n" {
 		t.Errorf("invalid: exit code %d\n%s%s", code, stdout, stderr)
 	}
+	invalid.Decision = &recommend.Decision{Current: 0, Desired: 1}
+	if code, _, stderr := askedOfLeader(t, invalid); code != cli.ExitFailure || !strings.Contains(stderr, "(InvalidAnnotations), so mini-hpa only wakes it:") {
+		t.Errorf("invalid, and to be woken: exit code %d\n%s", code, stderr)
+	}
 	outside := "source: computed here; the leader " + host + " has decided nothing on it\ndeployment default/web: scale from 2 to 6 replicas\n"
 	for name, s := range map[string]scaler.Shown{"not known to it": {}, "paused": {Status: scaler.Status{Kind: "Deployment", Group: "apps", Namespace: "default", Name: "web"}}} {
 		if code, stdout, stderr := askedOfLeader(t, s); code != cli.ExitOK || !strings.HasPrefix(stdout, outside) {

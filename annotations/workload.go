@@ -217,6 +217,15 @@ func (w *Workload) readManagers(entries []metav1.ManagedFieldsEntry, path string
 	w.SetBy = strings.Join(names, ", ")
 }
 
+// revision is an annotation of ReplicaSets that a Deployment has made. They keep it if it is deleted without them (kubectl delete
+// --cascade=orphan), as they keep the annotations that they have from it, and the next Deployment of the same selector adopts them.
+const revision = "deployment.kubernetes.io/revision"
+
+// IsLeftAlone says whether a ReplicaSet is never scaled, however it is annotated: something controls it, or a Deployment has made it.
+func IsLeftAlone(replicaSet metav1.Object) bool {
+	return replicaSet.GetAnnotations()[revision] != "" || metav1.GetControllerOfNoCopy(replicaSet) != nil
+}
+
 // AnnotatedInVain says whether an annotation of mini-hpa was put on an object by somebody else than what controls it, whose controller
 // may have copied its own. A controller is known by the reference to what controls the object, which it has set. Where managedFields do not
 // say whose the annotations are, nobody is known to have meant them.

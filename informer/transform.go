@@ -117,10 +117,6 @@ func slimStatefulSet(obj any) (any, error) {
 	return keptOf(in, annotations.OfStatefulSet), nil
 }
 
-// revision is an annotation of ReplicaSets that a Deployment has made. They keep it if it is deleted without them (kubectl delete
-// --cascade=orphan), as they keep the annotations that they have from it, and the next Deployment of the same selector adopts them.
-const revision = "deployment.kubernetes.io/revision"
-
 // slimReplicaSet keeps no more than the identity of a ReplicaSet that anything controls, or that a Deployment has made, and of the
 // annotations of such a one those that are in vain.
 func slimReplicaSet(obj any) (any, error) {
@@ -128,7 +124,7 @@ func slimReplicaSet(obj any) (any, error) {
 	if !ok {
 		return obj, nil
 	}
-	if in.Annotations[revision] != "" || metav1.GetControllerOfNoCopy(in) != nil {
+	if annotations.IsLeftAlone(in) {
 		k := &kept{record: recordOf(in)}
 		if annotations.AnnotatedInVain(in) {
 			k.choice = &choice{inVain: true, selected: &annotations.Workload{APIVersion: appsv1.SchemeGroupVersion.String(), Annotations: ownAnnotations(in.Annotations)}}

@@ -21,6 +21,9 @@ mini-hpa export -f web.yaml                     of files, - is standard input
 mini-hpa export deploy/web                      of the cluster
 mini-hpa export -A                              all of them
 
+A workload that another one controls which is annotated, too, is part of that, as for the controller: of a Deployment's ReplicaSets, to which its
+annotations are copied, no HPA is made.
+
 Each annotation that an HPA has nothing for is told on standard error, with what to do, and then the exit code is 1. It is 2 if a file cannot be read. Where an
 HPA would do something else altogether, such as for a workload that scales on sources alone, none is written. Remove the annotations before
 the HPA is created, or in the same release: mini-hpa leaves a workload alone as long as it has an HPA.`
@@ -56,12 +59,12 @@ func (t *exportTask) Run(ctx context.Context, args []string, s cli.Streams) erro
 	if err != nil {
 		return err
 	}
-	e := export{}
+	e := export{lineage: lineageOf(found)}
 	for _, o := range found.objects {
 		e.convert(o)
 	}
 	if len(e.results) == 0 && len(found.unreadable) == 0 {
-		return cli.Unreadable(errors.New("found no workload with annotations of mini-hpa"))
+		return cli.Unreadable(errors.New("found no workload with annotations of mini-hpa" + e.inners()))
 	}
 	if err := e.write(t.output, s); err != nil {
 		return fmt.Errorf("cannot write what was converted: %w", err)
@@ -74,8 +77,19 @@ func (t *exportTask) Run(ctx context.Context, args []string, s cli.Streams) erro
 
 // export is what becomes of the workloads.
 type export struct {
+	lineage lineage
 	results []*result
 	made    []any
+	// passed counts those that are annotated and not scaled themselves.
+	passed int
+}
+
+// inners says of how many annotated objects nothing is told.
+func (e *export) inners() string {
+	if e.passed == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" that is scaled itself; %s annotated and part of another workload", is(e.passed, "object"))
 }
 
 // convert takes an object, if it is annotated.
@@ -85,6 +99,13 @@ func (e *export) convert(o *object) {
 		return
 	}
 	r := &result{From: o.reference, object: o}
+	if why := e.lineage.outer(o); why != nil {
+		if e.passed++; o.isAsked || annotations.AnnotatedInVain(o.meta()) {
+			r.Remarks = append(r.Remarks, *why)
+			e.results = append(e.results, r)
+		}
+		return
+	}
 	e.results = append(e.results, r)
 	spec, remarks, problems := hpa.Of(all)
 	r.Remarks = remarks

@@ -332,3 +332,44 @@ func TestExport(t *testing.T) {
 		t.Errorf("exit code %d, %s", code, stderr)
 	}
 }
+
+// TestExportLeavesAloneWhatTheControllerDoes: an object that is scaled as a part of another one has no HPA of its own.
+func TestExportLeavesAloneWhatTheControllerDoes(t *testing.T) {
+	const by = "ownerReferences: [{apiVersion: x/v1, kind: %s, name: %s, uid: %s, controller: true}]"
+	of := func(kind, name, metadata string) string {
+		return fmt.Sprintf("---\napiVersion: apps/v1\nkind: %s\nmetadata: {name: %s, uid: uid-%[2]s, annotations: {mini-hpa/target-cpu: \"60\", mini-hpa/max: \"9\"%s\n", kind, name, metadata)
+	}
+	controlledBy := func(kind, name string) string { return "}, " + fmt.Sprintf(by, kind, name, "uid-"+name) + "}" }
+	outer, plain := of("Deployment", "web", "}}"), strings.Replace(web, "{name: web}", "{name: web, uid: uid-web}", 1)
+	const meant = ", managedFields: [{manager: kubectl, operation: Update, apiVersion: apps/v1, fieldsType: FieldsV1, fieldsV1: {\"f:metadata\": {\"f:annotations\": {\"f:mini-hpa/max\": {}}}}}]}"
+	for name, test := range map[string]struct {
+		text string
+		code int
+		made []string
+		told string
+	}{
+		"two ReplicaSets of a Deployment":    {outer + of("ReplicaSet", "web-1", controlledBy("Deployment", "web")) + of("ReplicaSet", "web-2", controlledBy("Deployment", "web")), cli.ExitOK, []string{"web"}, ""},
+		"only the ReplicaSet is annotated":   {plain + of("ReplicaSet", "web-1", controlledBy("Deployment", "web")), cli.ExitUsage, nil, "that is scaled itself; 1 object is annotated and part of another workload"},
+		"somebody has annotated it":          {outer + of("ReplicaSet", "web-1", strings.TrimSuffix(controlledBy("Deployment", "web"), "}")+meant), cli.ExitOK, []string{"web"}, `ReplicaSet "web-1": metadata.ownerReferences "Deployment web" controls it, so that mini-hpa never scales it`},
+		"a ReplicaSet that was orphaned":     {outer + of("ReplicaSet", "web-1", ", deployment.kubernetes.io/revision: \"1\"}}"), cli.ExitOK, []string{"web"}, ""},
+		"a ReplicaSet of nobody":             {outer + of("ReplicaSet", "own", "}}"), cli.ExitOK, []string{"web", "own"}, ""},
+		"a StatefulSet of another workload":  {outer + of("StatefulSet", "db", controlledBy("Deployment", "web")), cli.ExitOK, []string{"web"}, ""},
+		"one over two links":                 {outer + "---\napiVersion: x/v1\nkind: Middle\nmetadata: {name: m, uid: uid-m, " + fmt.Sprintf(by, "Deployment", "web", "uid-web") + "}\n" + of("StatefulSet", "db", controlledBy("Middle", "m")), cli.ExitOK, []string{"web"}, ""},
+		"one whose outer is not annotated":   {plain + of("StatefulSet", "db", controlledBy("Deployment", "web")), cli.ExitOK, []string{"db"}, ""},
+		"one of the same name and other UID": {outer + of("StatefulSet", "db", "}, "+fmt.Sprintf(by, "Deployment", "web", "uid-former")+"}"), cli.ExitOK, []string{"web", "db"}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			code, stdout, stderr := clitest.Call(t, ExportCommand(), "-f", fileOf(t, test.text))
+			var made []string
+			for _, found := range regexp.MustCompile(`(?m)^  name: (.*)$`).FindAllStringSubmatch(stdout, -1) {
+				made = append(made, found[1])
+			}
+			if diff := cmp.Diff(test.made, made); code != test.code || diff != "" {
+				t.Errorf("exit code %d, want %d; HPAs (-want +got):\n%s%s", code, test.code, diff, stderr)
+			}
+			if test.told == "" && stderr != "" || !strings.Contains(stderr, test.told) {
+				t.Errorf("want %q in:\n%s", test.told, stderr)
+			}
+		})
+	}
+}

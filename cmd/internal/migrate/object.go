@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
@@ -71,6 +72,8 @@ type object struct {
 	document manifest.Document
 	// inList says that it is an item of a list.
 	inList bool
+	// isAsked says that it was named.
+	isAsked bool
 	// section is what values of a Helm chart say in this place; nil for objects.
 	section *section
 }
@@ -94,6 +97,9 @@ func (o *object) json() []byte {
 	data, _ := json.Marshal(o.fields) // what was read as JSON or YAML can be written
 	return data
 }
+
+// meta is its metadata.
+func (o *object) meta() metav1.Object { return &unstructured.Unstructured{Object: o.fields} }
 
 // annotations are its annotations that are texts.
 func (o *object) annotations() map[string]string {

@@ -324,7 +324,9 @@ func (r *objects) list(ctx context.Context, client dynamic.ResourceInterface, w 
 		if err != nil {
 			return err
 		}
-		r.objects = append(r.objects, newObject(o.Object))
+		one := newObject(o.Object)
+		one.isAsked = true
+		r.objects = append(r.objects, one)
 	}
 	if len(w.asked) > 0 {
 		return nil

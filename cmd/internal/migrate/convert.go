@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -22,17 +23,12 @@ type migration struct {
 	*objects
 	results []*result
 	file    keda.File
-	// limitless counts HPAs without a behavior.
-	limitless int
 }
 
 // tell writes what was found, and what to do next.
 func (m *migration) tell(s cli.Streams) {
 	for _, r := range m.results {
 		r.tell("migrate", s)
-	}
-	if m.limitless > 0 {
-		fmt.Fprintf(s.Err, "mini-hpa migrate: note: %s no spec.behavior: such an HPA at most doubles the replicas, or goes to 4, at a time; mini-hpa adds 4 pods or 100%% in 15s, as an HPA does with behavior: {}\n", says(m.limitless, "HorizontalPodAutoscaler"))
 	}
 	waiting := 0
 	for _, entry := range m.file.Sources {
@@ -45,14 +41,7 @@ func (m *migration) tell(s cli.Streams) {
 	}
 }
 
-// says and is are a number of things and a verb.
-func says(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun + " says"
-	}
-	return cli.Plural(n, noun) + " say"
-}
-
+// is is a number of things and a verb.
 func is(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun + " is"
@@ -97,13 +86,19 @@ func (m *migration) autoscaler(r *result) error {
 		r.Remarks = append(r.Remarks, hpa.Remark{Path: "metadata.ownerReferences", Value: owner.Kind + " " + owner.Name, Why: why, Do: "see what that has instead of an HPA", Lost: true})
 		return nil
 	}
-	if o.Spec.Behavior == nil {
-		m.limitless++
-	}
 	if r.target(o.Spec.ScaleTargetRef) {
 		r.Annotations = hpa.Annotations(&o.Spec)
+		r.Remarks = append(r.Remarks, limitless("spec.behavior", o.Spec.Behavior, o.Spec.MaxReplicas)...)
 	}
 	return nil
+}
+
+// limitless remarks on an HPA without a behavior, which has other limits of scale-out, unless they are above its most replicas.
+func limitless(path string, behavior *autoscalingv2.HorizontalPodAutoscalerBehavior, most int32) []hpa.Remark {
+	if behavior != nil || most <= 4 {
+		return nil
+	}
+	return []hpa.Remark{{Path: path, Why: "is not set: an HPA then at most doubles its replicas, or goes to 4; mini-hpa adds 4 pods or 100% in 15s"}}
 }
 
 func (m *migration) scaledObject(r *result) error {
@@ -125,6 +120,15 @@ func (m *migration) scaledObject(r *result) error {
 	}
 	all, more := keda.Convert(o, &m.file)
 	r.Annotations, r.Remarks = all, append(r.Remarks, more...)
+	if all == nil {
+		return nil
+	}
+	var behavior *autoscalingv2.HorizontalPodAutoscalerBehavior
+	if a := o.Spec.Advanced; a != nil && a.HorizontalPodAutoscalerConfig != nil {
+		behavior = a.HorizontalPodAutoscalerConfig.Behavior
+	}
+	most, _ := strconv.ParseInt(all[annotations.Max], 10, 32) // what KEDA takes as such
+	r.Remarks = append(r.Remarks, limitless("spec.advanced.horizontalPodAutoscalerConfig.behavior", behavior, int32(most))...)
 	return nil
 }
 
@@ -155,9 +159,7 @@ func (m *migration) values(r *result) error {
 		add(hpa.Remark{Path: valueMax, Why: "is not here, so that nothing is made of it", Do: "add it, or convert what the chart renders: helm template . | mini-hpa migrate -f -", Lost: true})
 		return nil
 	}
-	if o.Spec.Behavior == nil {
-		m.limitless++
-	}
+	add(limitless("spec.behavior", o.Spec.Behavior, o.Spec.MaxReplicas)...)
 	r.Annotations = hpa.Annotations(&o.Spec)
 	place := "put them into metadata.annotations of its template"
 	if own := s.annotationsValue(); own != "" {

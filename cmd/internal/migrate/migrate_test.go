@@ -333,6 +333,35 @@ func TestExport(t *testing.T) {
 	}
 }
 
+// TestLimitsAreTold: an autoscaler without a behavior has other limits of scale-out, and says so by its name, also in JSON, if it can reach them.
+func TestLimitsAreTold(t *testing.T) {
+	const of = "--- {apiVersion: keda.sh/v1alpha1, kind: ScaledObject, metadata: {name: %s}, spec: {scaleTargetRef: {name: %[1]s}, maxReplicaCount: %d, advanced: %s, triggers: [{type: cpu, metricType: Utilization, metadata: {value: \"50\"}}]}}\n"
+	text := strings.ReplaceAll(hpaOf("hpa", "9", "apps/v1", "Deployment"), "name: web", "name: hpa") +
+		"---\n" + strings.ReplaceAll(hpaOf("few", "4", "apps/v1", "Deployment"), "name: web", "name: few") +
+		"---\n" + strings.ReplaceAll(hpaOf("says", "9, behavior: {}", "apps/v1", "Deployment"), "name: web", "name: says") +
+		fmt.Sprintf(of, "so", 9, "{}") + fmt.Sprintf(of, "so-few", 4, "{}") + fmt.Sprintf(of, "so-says", 9, "{horizontalPodAutoscalerConfig: {behavior: {scaleDown: {stabilizationWindowSeconds: 60}}}}")
+	path := fileOf(t, text)
+	results, _ := made(t, "-f", path)
+	values, _ := made(t, "-f", fileOf(t, "autoscaling: {maxReplicas: 9}"))
+	var told []string
+	for _, r := range append(results, values...) {
+		for _, m := range r.Remarks {
+			if strings.Contains(m.Why, "at most doubles") && !m.Lost {
+				told = append(told, r.From.Name+" "+m.Path)
+			}
+		}
+	}
+	want := []string{"hpa spec.behavior", "so spec.advanced.horizontalPodAutoscalerConfig.behavior", "autoscaling autoscaling.behavior"}
+	if diff := cmp.Diff(want, told); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	for _, output := range []string{"patch", "command", "sources", "manifest"} {
+		if _, _, stderr := clitest.Call(t, Command(), "-f", path, "-o", output); strings.Count(stderr, "at most doubles") != 2 || !strings.Contains(stderr, `m.yaml:4: note: HorizontalPodAutoscaler "hpa": spec.behavior is not set: `) {
+			t.Errorf("-o %s: %s", output, stderr)
+		}
+	}
+}
+
 // TestExportLeavesAloneWhatTheControllerDoes: an object that is scaled as a part of another one has no HPA of its own.
 func TestExportLeavesAloneWhatTheControllerDoes(t *testing.T) {
 	const by = "ownerReferences: [{apiVersion: x/v1, kind: %s, name: %s, uid: %s, controller: true}]"

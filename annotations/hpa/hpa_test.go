@@ -269,7 +269,8 @@ func anyHPA(r *rand.Rand) *autoscalingv2.HorizontalPodAutoscaler {
 	return o
 }
 
-// TestThereAndBack: what an HPA says is what its annotations say as an HPA, but for the order of the metrics.
+// TestThereAndBack: what an HPA says is what its annotations say as an HPA, but for the order of the metrics; and where it says nothing of a behavior, that
+// has the limits of mini-hpa then, which are those of an empty one.
 func TestThereAndBack(t *testing.T) {
 	short := 0
 	const rounds = 1500
@@ -277,6 +278,10 @@ func TestThereAndBack(t *testing.T) {
 		want := anyHPA(rand.New(rand.NewPCG(seed, 1)))
 		Default(want)
 		all := Annotations(&want.Spec)
+		if want.Spec.Behavior == nil {
+			want.Spec.Behavior = &autoscalingv2.HorizontalPodAutoscalerBehavior{}
+			Default(want)
+		}
 		if all[annotations.Metrics]+all[annotations.Behavior] == "" {
 			short++
 		}

@@ -87,15 +87,12 @@ func (w *writer) judge(key string) {
 	}
 }
 
-// behavior has what the annotations set. Without any there is none.
+// behavior has what the annotations set. Where they set nothing it has the limits that mini-hpa has then: an HPA without any adds replicas by others.
 func (w *writer) behavior() *autoscalingv2.HorizontalPodAutoscalerBehavior {
 	var given autoscalingv2.HorizontalPodAutoscalerBehavior
 	_ = yaml.Unmarshal([]byte(w.all[annotations.Behavior]), &given) // it has been parsed before
 	sets := func(keys ...string) bool {
 		return slices.ContainsFunc(keys, func(key string) bool { _, set := w.all[key]; return set })
-	}
-	if !sets(annotations.Behavior, annotations.Tolerance, annotations.ScaleUpStabilization, annotations.ScaleDownStabilization, annotations.ScaleUpPolicies, annotations.ScaleDownPolicies) {
-		return nil
 	}
 	up, down := w.policy.Up, w.policy.Down
 	for _, d := range []struct {

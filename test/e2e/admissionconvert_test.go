@@ -166,7 +166,8 @@ var gaps = strings.NewReplacer("<URL of the management API, such as https://rabb
 	"<servers of nats.nats.svc:8222, as HOST:PORT such as nats.nats.svc:4222>", "nats:4222", "<address, as HOST:PORT>", "db:3306", "<name of the database>", "shop")
 
 // convertsScaledObjects holds migrate to the API server for ten ScaledObjects: it reads them from the cluster as from a file, and admission, which knows the
-// administrator's file that migrate writes, takes their annotations, also while the ScaledObjects are still there.
+// administrator's file that migrate writes, takes their annotations, also while the ScaledObjects are still there. Of the annotations that the API server has it takes the
+// HPA again that there is without sources.
 func (a *admission) convertsScaledObjects(t *testing.T) {
 	ns := a.space(t, "convert-scaledobjects", true)
 	text, err := os.ReadFile(filepath.Join("..", "..", "cmd", "internal", "migrate", "testdata", "scaledobjects.yaml"))
@@ -201,5 +202,17 @@ func (a *admission) convertsScaledObjects(t *testing.T) {
 		if s.code != 0 || !strings.Contains(s.err, `ScaledObject "`+name+`" already scales this `) {
 			t.Errorf("%s: want %v to be taken, with a warning of the ScaledObject: %s", name, c.Annotations, s)
 		}
+	}
+	exported := a.runs(t, "export", "deploy", "sts", "-n", ns, "--kubeconfig", a.kubeconfig)
+	after := a.space(t, "convert-scaledobjects-back", false)
+	a.must(t, strings.ReplaceAll(exported, "namespace: "+ns, "namespace: "+after), "create", "-f", "-")
+	want := autoscalingv2.HorizontalPodAutoscaler{Spec: autoscalingv2.HorizontalPodAutoscalerSpec{MinReplicas: new(int32(2)), MaxReplicas: 10, Behavior: &autoscalingv2.HorizontalPodAutoscalerBehavior{},
+		ScaleTargetRef: autoscalingv2.CrossVersionObjectReference{APIVersion: "apps/v1", Kind: "Deployment", Name: "s03"},
+		Metrics: []autoscalingv2.MetricSpec{{Type: "Resource", Resource: &autoscalingv2.ResourceMetricSource{Name: "cpu",
+			Target: autoscalingv2.MetricTarget{Type: "Utilization", AverageUtilization: new(int32(60))}}}}}}
+	hpa.Default(&want)
+	back := a.hpasOf(t, after)
+	if len(back) != 1 || back[0].Name != "s03" || !equality.Semantic.DeepEqual(want.Spec, back[0].Spec) {
+		t.Errorf("of the annotations of ten ScaledObjects the API server has the HPAs %+v, want that of s03: %+v", back, want.Spec)
 	}
 }

@@ -127,6 +127,10 @@ func (m *migration) scaledObject(r *result) error {
 	if a := o.Spec.Advanced; a != nil && a.HorizontalPodAutoscalerConfig != nil {
 		behavior = a.HorizontalPodAutoscalerConfig.Behavior
 	}
+	if all[annotations.ScheduleKey] != "" && all[annotations.TargetCPU]+all[annotations.TargetMemory]+all[annotations.Metrics]+all[annotations.SourcesKey] == "" {
+		r.Remarks = append(r.Remarks, hpa.Remark{Path: "spec.triggers", Why: "are hours alone: replicas go as soon as these are over, where KEDA waits for cooldownPeriod, or its HPA for the stabilization of scale-down",
+			Do: "let the lines of " + annotations.ScheduleKey + " end later, if work is still under way then"})
+	}
 	most, _ := strconv.ParseInt(all[annotations.Max], 10, 32) // what KEDA takes as such
 	r.Remarks = append(r.Remarks, limitless("spec.advanced.horizontalPodAutoscalerConfig.behavior", behavior, int32(most))...)
 	return nil

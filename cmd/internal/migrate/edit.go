@@ -22,9 +22,19 @@ type edit struct {
 	text     string
 }
 
+// rewriting is what is changed in the files.
+type rewriting struct {
+	*migration
+	edits map[string][]edit
+	// annotated are the annotations that workloads get, gone is what is left out.
+	annotated map[*object]map[string]string
+	gone      map[*object]bool
+}
+
 // writeManifests writes the files once more: all that is not changed stays as it is written, with its comments.
 func (m *migration) writeManifests(s cli.Streams) error {
-	edits := map[string][]edit{}
+	all := m.rewriting()
+	var planned []*result
 	for _, r := range m.results {
 		if r.Annotations == nil {
 			continue
@@ -33,29 +43,100 @@ func (m *migration) writeManifests(s cli.Streams) error {
 			r.unnamed()
 			continue
 		}
-		w := m.workload(r)
-		if w == nil {
+		if m.workload(r) == nil {
 			r.Remarks = append(r.Remarks, hpa.Remark{Path: "spec.scaleTargetRef", Value: r.Workload.Name, Why: "is in none of the files, so that nothing can be annotated", Do: "use -o patch", Lost: true})
 			continue
 		}
-		f := sheet{text: m.texts[w.File]}
-		edits[w.File] = append(edits[w.File], f.annotate(w.document, r.Annotations))
-		if gone, ok := (sheet{text: m.texts[r.From.File]}).without(r.object); ok {
-			edits[r.From.File] = append(edits[r.From.File], gone)
-		} else {
+		planned = append(planned, r)
+	}
+	if !all.take(planned...) || !all.isMeant(m.names...) {
+		all = all.oneByOne(planned)
+	}
+	for _, r := range planned {
+		if all.annotated[m.workload(r)] != nil && !all.gone[r.object] {
 			r.Remarks = append(r.Remarks, hpa.Remark{Why: "is still there, because it does not stand in a document of its own", Do: "remove it by hand", Lost: true})
 		}
 	}
-	for i, name := range m.names {
-		text := apply(m.texts[name], edits[name])
+	return all.write(s)
+}
+
+func (m *migration) rewriting() *rewriting {
+	return &rewriting{migration: m, edits: map[string][]edit{}, annotated: map[*object]map[string]string{}, gone: map[*object]bool{}}
+}
+
+// write writes the files, each of which begins a document.
+func (w *rewriting) write(s cli.Streams) error {
+	before := ""
+	for i, name := range w.names {
+		text := apply(w.texts[name], w.edits[name])
 		if i > 0 && !strings.HasPrefix(text, "---") {
 			text = "---\n" + text
+		}
+		if before != "" && !strings.HasSuffix(before, "\n") {
+			text = "\n" + text
 		}
 		if _, err := io.WriteString(s.Out, text); err != nil {
 			return err
 		}
+		before = text
 	}
 	return nil
+}
+
+// take plans to annotate workloads, and to leave out what scales them. It is false if one of them cannot be.
+func (w *rewriting) take(results ...*result) bool {
+	for _, r := range results {
+		o := w.workload(r)
+		made, ok := (sheet{text: w.texts[o.File]}).annotate(o.document, r.Annotations)
+		if !ok {
+			return false
+		}
+		w.edits[o.File] = append(w.edits[o.File], made)
+		w.annotated[o] = r.Annotations
+		if gone, ok := (sheet{text: w.texts[r.From.File]}).without(r.object); ok {
+			w.edits[r.From.File] = append(w.edits[r.From.File], gone)
+			w.gone[r.object] = true
+		}
+	}
+	return true
+}
+
+// oneByOne takes those results after which the files say what they are to say, and remarks on the others.
+func (w *rewriting) oneByOne(results []*result) *rewriting {
+	var taken []*result
+	last := w.rewriting()
+	for _, r := range results {
+		next := w.rewriting()
+		if next.take(append(slices.Clone(taken), r)...) && next.isMeant(r.From.File, w.workload(r).File) {
+			taken, last = append(taken, r), next
+			continue
+		}
+		r.Remarks = append(r.Remarks, hpa.Remark{Path: "spec.scaleTargetRef", Value: r.Workload.Name, Why: "is written in a way in which nothing can be added to it alone", Do: "use -o patch", Lost: true})
+	}
+	return last
+}
+
+// isMeant reads edited files, and says whether they have the objects that they are to have: anchors, for one, may lead elsewhere.
+func (w *rewriting) isMeant(names ...string) bool {
+	for _, name := range names {
+		edited := objects{texts: map[string]string{}}
+		edited.readText(name, apply(w.texts[name], w.edits[name]))
+		var want, got []string
+		for _, o := range w.objects.objects {
+			if o.File == name && o.section == nil && !w.gone[o] {
+				want = append(want, string(o.with(w.annotated[o]).json()))
+			}
+		}
+		for _, o := range edited.objects {
+			if o.section == nil {
+				got = append(got, string(o.json()))
+			}
+		}
+		if !slices.Equal(want, got) || len(edited.unreadable) != strings.Count("\n"+strings.Join(w.unreadable, "\n"), "\n"+name+":") {
+			return false
+		}
+	}
+	return true
 }
 
 // apply makes the edits, none of which is within another one.
@@ -93,31 +174,45 @@ func (f sheet) offset(p manifest.Place) int {
 	return at
 }
 
-// annotate adds annotations to an object:
+// annotate adds annotations to an object. It is false if its text has no place for them.
 //
-//	metadata:          or   {"annotations": {"a": "1"}, name: web}
+//	metadata:          or   {"annotations": {"a": "1"}, name: web}   or   annotations: {<<: *common, "a": "1"}
 //	  annotations:
 //	    a: "1"
 //	  name: web
-func (f sheet) annotate(d manifest.Document, all map[string]string) edit {
+func (f sheet) annotate(d manifest.Document, all map[string]string) (edit, bool) {
 	metadataName, metadata := d.Walk("metadata")
 	name, value := d.Walk("metadata", "annotations")
 	isMapping := value != nil && value.Kind == yaml.MappingNode
 	switch {
+	case metadata.Kind != yaml.MappingNode || len(metadata.Content) == 0:
+		return edit{}, false // an alias: its anchor may be that of others, too
+	case value != nil && value.Kind == yaml.AliasNode:
+		return f.instead(d, value, "*"+value.Value, "{<<: *"+value.Value+", "+flow(all)+"}")
+	case value != nil && value.Kind == yaml.ScalarNode && value.Value != "":
+		return f.instead(d, value, value.Value, "{"+flow(all)+"}") // null, or ~
 	case isMapping && f.isFlow(d, value):
-		return f.within(d, value, flow(all))
-	case isMapping || value != nil:
+		return f.within(d, value, flow(all)), true
+	case value != nil && f.isFlow(d, metadata):
+		return edit{}, false // {annotations: , name: web}
+	case value != nil:
 		at := f.line(d.PlaceOf(name).Line + 1)
 		indent := d.PlaceOf(name).Column + 1
 		if isMapping && len(value.Content) > 0 {
 			indent = d.PlaceOf(value.Content[0]).Column - 1
 		}
-		return edit{at, at, f.broken(at) + block(all, indent)}
+		return edit{at, at, f.broken(at) + block(all, indent)}, true
 	case f.isFlow(d, metadata):
-		return f.within(d, metadata, `"annotations": {`+flow(all)+`}`)
+		return f.within(d, metadata, `"annotations": {`+flow(all)+`}`), true
 	}
 	at, indent := f.line(d.PlaceOf(metadataName).Line+1), d.PlaceOf(metadata.Content[0]).Column-1
-	return edit{at, at, f.broken(at) + strings.Repeat(" ", indent) + "annotations:\n" + block(all, indent+2)}
+	return edit{at, at, f.broken(at) + strings.Repeat(" ", indent) + "annotations:\n" + block(all, indent+2)}, true
+}
+
+// instead puts text in the place of a node that is written so.
+func (f sheet) instead(d manifest.Document, n *yaml.Node, written, text string) (edit, bool) {
+	at := f.offset(d.PlaceOf(n))
+	return edit{at, at + len(written), text}, strings.HasPrefix(f.text[at:], written)
 }
 
 // broken ends a last line that has no end.

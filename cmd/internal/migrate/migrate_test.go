@@ -281,6 +281,18 @@ func TestManifest(t *testing.T) {
 		"braces": {"a: 1\n---\n" + autoscaler + "---\n" + web, "a: 1\n---\n" + strings.Replace(web, "{name", `{"annotations": {`+pairs+"}, name", 1)},
 		"JSON": {`{"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "annotations": {}}}` + "\n---\n" + autoscaler,
 			`{"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "annotations": {` + pairs + `}}}` + "\n"},
+		"null": {autoscaler + "---\napiVersion: apps/v1\nkind: Deployment\nmetadata:\n  annotations: null # why\n  name: web\n",
+			"apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  annotations: {" + pairs + "} # why\n  name: web\n"},
+		"null in braces": {autoscaler + "---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {annotations: ~, name: web}\n",
+			"apiVersion: apps/v1\nkind: Deployment\nmetadata: {annotations: {" + pairs + "}, name: web}\n"},
+		"null in JSON": {`{"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"annotations": null, "name": "web"}}` + "\n---\n" + autoscaler,
+			`{"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"annotations": {` + pairs + `}, "name": "web"}}` + "\n"},
+		"empty braces": {autoscaler + "---\napiVersion: apps/v1\nkind: Deployment\nmetadata:\n  annotations: {}\n  name: web\n",
+			"apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  annotations: {" + pairs + "}\n  name: web\n"},
+		"an alias": {autoscaler + "---\napiVersion: apps/v1\nkind: Deployment\nspec: {template: {metadata: {annotations: &common {a: b}}}}\nmetadata:\n  annotations: *common # the same\n  name: web\n",
+			"apiVersion: apps/v1\nkind: Deployment\nspec: {template: {metadata: {annotations: &common {a: b}}}}\nmetadata:\n  annotations: {<<: *common, " + pairs + "} # the same\n  name: web\n"},
+		"an anchor of its own": {autoscaler + "---\napiVersion: apps/v1\nkind: Deployment\nmetadata:\n  annotations: &own\n    a: b\n  name: web\n",
+			"apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  annotations: &own\n    mini-hpa/target-cpu: \"80\"\n    mini-hpa/max: \"3\"\n    a: b\n  name: web\n"},
 		"empty annotations at the end": {autoscaler + "---\napiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: web\n  annotations:",
 			"apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: web\n  annotations:\n    mini-hpa/target-cpu: \"80\"\n    mini-hpa/max: \"3\"\n"},
 	} {
@@ -303,6 +315,54 @@ func TestManifest(t *testing.T) {
 	code, stdout, stderr = clitest.Call(t, Command(), "-f", fileOf(t, autoscaler), "-o", "manifest")
 	if code != cli.ExitFailure || stdout != autoscaler || !strings.Contains(stderr, "is in none of the files") {
 		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
+	}
+}
+
+// TestManifestChangesNothingElse: where annotations cannot be added without changing something else, the workload and its HPA stay, others are converted, and that is told.
+func TestManifestChangesNothingElse(t *testing.T) {
+	for name, text := range map[string]string{
+		"annotations that others share": "metadata:\n  name: web\n  annotations: &common\n    a: b\nspec: {template: {metadata: {annotations: *common}}}\n",
+		"the same in braces":            "metadata: {name: web, annotations: &common {a: b}}\nspec: {template: {metadata: {annotations: *common}}}\n",
+		"metadata that others share":    "x: &m {name: web}\nmetadata: *m\n",
+		"annotations that are merged":   "x: &m {annotations: {a: b}}\nmetadata:\n  <<: *m\n  name: web\n",
+		"nothing in braces":             "metadata: {name: web, annotations: }\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			kept := hpaOf("a", "3", "apps/v1", "Deployment") + "---\napiVersion: apps/v1\nkind: Deployment\n" + text
+			other := strings.ReplaceAll("---\n"+hpaOf("b", "3", "apps/v1", "Deployment")+"---\n"+web, "name: web", "name: other")
+			code, stdout, stderr := clitest.Call(t, Command(), "-f", fileOf(t, kept+other), "-o", "manifest")
+			want := kept + "---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {\"annotations\": {\"mini-hpa/target-cpu\": \"80\", \"mini-hpa/max\": \"3\"}, name: other}\n"
+			if diff := cmp.Diff(want, stdout); code != cli.ExitFailure || diff != "" || !strings.Contains(stderr, `lost: HorizontalPodAutoscaler "a": spec.scaleTargetRef "web" is written in a way in which nothing can be added to it alone; use -o patch`) {
+				t.Errorf("exit code %d, %s (-want +got):\n%s", code, stderr, diff)
+			}
+		})
+	}
+}
+
+// TestManifestOfFiles: each file is documents of its own, whatever its last line ends with.
+func TestManifestOfFiles(t *testing.T) {
+	for name, test := range map[string]struct{ texts []string }{
+		"lines that end":     {[]string{web, hpaOf("a", "3", "apps/v1", "Deployment"), "apiVersion: v1\nkind: Service\nmetadata: {name: web}\n"}},
+		"lines that do not":  {[]string{strings.TrimSpace(web), strings.TrimSpace(hpaOf("a", "3", "apps/v1", "Deployment")), "apiVersion: v1\nkind: Service\nmetadata: {name: web}"}},
+		"separators":         {[]string{"---\n" + strings.TrimSpace(web), "---\n" + strings.TrimSpace(hpaOf("a", "3", "apps/v1", "Deployment")), "---\napiVersion: v1\nkind: Service\nmetadata: {name: web}"}},
+		"a comment at first": {[]string{strings.TrimSpace(web) + " # here", "# there\n" + hpaOf("a", "3", "apps/v1", "Deployment"), "# and there\napiVersion: v1\nkind: Service\nmetadata: {name: web}"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			args := []string{"-o", "manifest"}
+			for _, text := range test.texts {
+				args = append(args, "-f", fileOf(t, text))
+			}
+			code, stdout, stderr := clitest.Call(t, Command(), args...)
+			read := objects{texts: map[string]string{}}
+			read.readText("all", stdout)
+			var got []string
+			for _, o := range read.objects {
+				got = append(got, o.title()+" "+o.annotations()[annotations.Max])
+			}
+			if diff := cmp.Diff([]string{`Deployment "web" 3`, `Service "web" `}, got); code != cli.ExitOK || diff != "" || len(read.unreadable) > 0 {
+				t.Errorf("exit code %d, %s%v (-want +got):\n%s\n%s", code, stderr, read.unreadable, diff, stdout)
+			}
+		})
 	}
 }
 

@@ -113,6 +113,25 @@ func (o *object) annotations() map[string]string {
 	return texts
 }
 
+// with is the object with these annotations, too.
+func (o *object) with(all map[string]string) *object {
+	if len(all) == 0 {
+		return o
+	}
+	var fields map[string]any
+	_ = json.Unmarshal(o.json(), &fields) // a copy
+	whole := object{fields: fields}
+	pairs, _, _ := unstructured.NestedMap(fields, "metadata", "annotations")
+	if pairs == nil {
+		pairs = map[string]any{}
+	}
+	for key, value := range all {
+		pairs[key] = value
+	}
+	_ = unstructured.SetNestedMap(fields, pairs, "metadata", "annotations") // a workload has metadata, which its name is in
+	return &whole
+}
+
 func newObject(fields map[string]any) *object {
 	u := unstructured.Unstructured{Object: fields}
 	return &object{reference: reference{APIVersion: u.GetAPIVersion(), Kind: u.GetKind(), Namespace: u.GetNamespace(), Name: u.GetName()}, fields: fields}

@@ -135,8 +135,14 @@ func (r *objects) readFile(name string, in io.Reader) {
 		r.unreadable = append(r.unreadable, fmt.Sprintf("%s: is too large; a file may have %d MiB", name, maxFile>>20))
 		return
 	}
-	r.texts[name], r.names = string(data), append(r.names, name)
-	for part := range manifest.Read(string(data), false) {
+	r.names = append(r.names, name)
+	r.readText(name, string(data))
+}
+
+// readText reads what a file says.
+func (r *objects) readText(name, text string) {
+	r.texts[name] = text
+	for part := range manifest.Read(text, false) {
 		if part.Err != nil {
 			told := part.Advised()
 			r.unreadable = append(r.unreadable, fmt.Sprintf("%s:%d: %v", name, told.Line, told))

@@ -189,14 +189,24 @@ func (r *result) target(ref autoscalingv2.CrossVersionObjectReference) bool {
 		ref.APIVersion = usual.GroupVersion().String()
 	case isBuiltin && kind.Group == appsv1.GroupName:
 		ref.APIVersion = usual.GroupVersion().String()
-	case kind.Group == "":
-		r.Remarks = append(r.Remarks, hpa.Remark{Path: path, Value: ref.Kind, Why: "is of a kind that mini-hpa does not scale: Deployments, StatefulSets, ReplicaSets and custom resources are", Lost: true})
+	case !strings.Contains(kind.Group, "."): // as in the groups of all CustomResourceDefinitions
+		r.Remarks = append(r.Remarks, hpa.Remark{Path: path, Value: ref.Kind, Why: "is of a kind that mini-hpa does not scale: Deployments, StatefulSets, ReplicaSets and custom resources are", Do: meant(kind), Lost: true})
 		return false
 	default:
 		r.Remarks = append(r.Remarks, hpa.Remark{Path: path, Value: ref.Kind, Why: "is a custom resource, of which mini-hpa scales those that its operator has named", Do: "see --kinds of the controller (docs/kinds.md)"})
 	}
 	r.Workload = &reference{APIVersion: ref.APIVersion, Kind: ref.Kind, Namespace: r.From.Namespace, Name: ref.Name}
 	return true
+}
+
+// meant advises on a kind that would be scaled if its letters were other ones: they count in Kubernetes.
+func meant(kind schema.GroupKind) string {
+	for _, k := range annotations.Builtin() {
+		if k.Group == kind.Group && strings.EqualFold(k.Kind, kind.Kind) {
+			return "write " + k.Kind + ", as nothing scales what is written so"
+		}
+	}
+	return ""
 }
 
 // judge holds what was made to what mini-hpa takes, and to the other results.

@@ -145,6 +145,10 @@ func (m *migration) values(r *result) error {
 			r.Remarks = append(r.Remarks, remark)
 		}
 	}
+	if s.parameter != "" {
+		add(hpa.Remark{Value: s.parameter, Why: "is not read, and takes the place of that value", Do: "convert what the chart renders: argocd app manifests APP | mini-hpa migrate -f -", Lost: true})
+		return nil
+	}
 	if s.fields[valueEnabled] == false {
 		add(hpa.Remark{Path: valueEnabled, Value: "false", Why: "switches it off, so that nothing is made of it"})
 		return nil

@@ -157,15 +157,11 @@ func (r *objects) readText(name, text string) {
 func (r *objects) add(file string, d manifest.Document, inList bool) {
 	fields, ok := d.Value.(map[string]any)
 	if !ok || fields["apiVersion"] == nil {
-		(&chartValues{r, file, d}).add(d.Node, "", nil, 0)
+		(&chartValues{r, file, d, d}).add(d.Node, "", nil, 0)
 		return
 	}
 	o := newObject(fields)
-	for _, way := range valuesIn(o) {
-		if _, values := d.Walk(way...); values != nil {
-			(&chartValues{r, file, d}).add(manifest.Followed(values), strings.Join(way, "."), nil, 0)
-		}
-	}
+	r.addValues(file, d, o)
 	if items, isList := fields["items"].([]any); isList && strings.HasSuffix(o.Kind, "List") {
 		_, nodes := d.Walk("items")
 		for i, item := range items {
@@ -183,15 +179,88 @@ func (r *objects) add(file string, d manifest.Document, inList bool) {
 // kindValues is what a section of the values of a Helm chart is called in messages.
 const kindValues = "values"
 
-// valuesIn are the ways to the values of a chart in an object that installs one: those of Flux and of Argo CD.
+// valuesIn are the paths to the values of charts in an object that installs them: those of Flux and of Argo CD. Of two in one source the first counts.
 func valuesIn(o *object) [][]string {
 	switch o.Kind {
 	case "HelmRelease":
-		return [][]string{{"spec", "values"}}
+		return [][]string{{"spec.values"}}
 	case "Application":
-		return [][]string{{"spec", "source", "helm", "valuesObject"}}
+		return helmSources("spec", o.fields)
+	case "ApplicationSet":
+		return helmSources("spec.template.spec", o.fields)
 	}
 	return nil
+}
+
+// helmSources are those of an Application of Argo CD, which has one or several. An object of values takes the place of a text.
+func helmSources(spec string, fields map[string]any) (all [][]string) {
+	of := func(source string) {
+		all = append(all, []string{source + ".helm.valuesObject", source + ".helm.values"})
+	}
+	of(spec + ".source")
+	several, _, _ := unstructured.NestedFieldNoCopy(fields, append(strings.Split(spec, "."), "sources")...)
+	list, _ := several.([]any)
+	for i := range list {
+		of(fmt.Sprintf("%s.sources[%d]", spec, i))
+	}
+	return all
+}
+
+// addValues takes the values of the charts that an object installs.
+func (r *objects) addValues(file string, d manifest.Document, o *object) {
+	for _, paths := range valuesIn(o) {
+		for _, path := range paths {
+			_, values := d.Walk(manifest.Steps(path)...)
+			if values = followed(values); values == nil || values.Tag == "!!null" {
+				continue
+			}
+			r.addChart(file, d, values, path)
+			break
+		}
+		if helm, ok := strings.CutSuffix(paths[0], ".valuesObject"); ok {
+			r.addParameters(file, d, helm+".parameters")
+		}
+	}
+}
+
+// addParameters takes those that set a value of a section, so that they are told of: Argo CD has them take the place of values.
+func (r *objects) addParameters(file string, d manifest.Document, path string) {
+	_, list := d.Walk(manifest.Steps(path)...)
+	if list = followed(list); list == nil {
+		return
+	}
+	for i, item := range list.Content {
+		var p struct{ Name, Value string }
+		if item.Decode(&p) != nil || !slices.ContainsFunc(strings.Split(p.Name, "."), func(step string) bool { return slices.Contains(sectionNames, step) }) {
+			continue
+		}
+		at := reference{Kind: kindValues, Name: fmt.Sprintf("%s[%d]", path, i), File: file, Line: d.PlaceOf(item).Line}
+		r.objects = append(r.objects, &object{reference: at, document: d, section: &section{parameter: p.Name + "=" + p.Value}})
+	}
+}
+
+func followed(n *yaml.Node) *yaml.Node {
+	if n == nil {
+		return nil
+	}
+	return manifest.Followed(n)
+}
+
+// addChart takes the values of a chart, which may be written as a text.
+func (r *objects) addChart(file string, d manifest.Document, values *yaml.Node, path string) {
+	if values.Kind != yaml.ScalarNode {
+		(&chartValues{r, file, d, d}).add(values, path, nil, 0)
+		return
+	}
+	for part := range d.ReadText(values) {
+		if part.Err != nil {
+			told := part.Advised()
+			r.unreadable = append(r.unreadable, fmt.Sprintf("%s:%d: %v", file, told.Line, told))
+		}
+		for _, inner := range part.Documents {
+			(&chartValues{r, file, d, inner}).add(inner.Node, path, nil, 0)
+		}
+	}
 }
 
 // chartValues are those of a chart, in a document.
@@ -199,6 +268,8 @@ type chartValues struct {
 	*objects
 	file     string
 	document manifest.Document
+	// nodes is the document that the values are, which may be a text in the other one.
+	nodes manifest.Document
 }
 
 // add takes the sections that stand below a node.
@@ -235,7 +306,7 @@ func (v *chartValues) addSection(name, n *yaml.Node, path string, beside []strin
 	if n.Kind != yaml.MappingNode || n.Decode(&s.fields) != nil || !s.says() {
 		return false
 	}
-	v.objects.objects = append(v.objects.objects, &object{reference: reference{Kind: kindValues, Name: path, File: v.file, Line: v.document.PlaceOf(name).Line}, document: v.document, section: &s})
+	v.objects.objects = append(v.objects.objects, &object{reference: reference{Kind: kindValues, Name: path, File: v.file, Line: v.nodes.PlaceOf(name).Line}, document: v.document, section: &s})
 	return true
 }
 

@@ -27,6 +27,8 @@ type section struct {
 	fields map[string]any
 	// beside are the names of the values next to it, or to what it is in.
 	beside []string
+	// parameter is what sets a value of a section by itself; the section has nothing else then.
+	parameter string
 }
 
 // What sections are called, and the values in them. A target is a percent of the request.

@@ -65,7 +65,7 @@ func (t *task) Run(ctx context.Context, args []string, s cli.Streams) error {
 	if t.output == outManifest && len(t.files) == 0 {
 		return cli.Usagef("-o manifest writes files once more; want --filename")
 	}
-	found, err := t.read(ctx, args, s, rivals())
+	found, err := t.read(ctx, args, s, offer{kinds: rivals()})
 	if err != nil {
 		return err
 	}

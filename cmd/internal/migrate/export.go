@@ -7,6 +7,9 @@ import (
 	"slices"
 
 	"github.com/spf13/pflag"
+	appsv1 "k8s.io/api/apps/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	document "sigs.k8s.io/yaml"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
@@ -20,6 +23,7 @@ const aboutExport = `Says what the annotations of workloads are as HorizontalPod
 mini-hpa export -f web.yaml                     of files, - is standard input
 mini-hpa export deploy/web                      of the cluster
 mini-hpa export -A                              all of them
+mini-hpa export rollouts.argoproj.io/web        custom resources are named in full, or their kind is by --kinds
 
 A workload that another one controls which is annotated, too, is part of that, as for the controller: of a Deployment's ReplicaSets, to which its
 annotations are copied, no HPA is made.
@@ -45,21 +49,30 @@ func ExportCommand() cli.Command {
 type exportTask struct {
 	input
 	output string
+	kinds  []schema.GroupResource
 }
 
 // Declare is cli.Task's.
 func (t *exportTask) Declare(f *pflag.FlagSet) {
 	t.input.declare(f)
 	f.VarP(cli.OneOf(&t.output, outYAML, outJSON), "output", "o", "the form of the objects")
+	f.Var(cli.Kinds(&t.kinds), "kinds", "the custom resources that the controller scales, which are read of the cluster, too; see controller")
 }
 
 // Run is cli.Task's.
 func (t *exportTask) Run(ctx context.Context, args []string, s cli.Streams) error {
-	found, err := t.read(ctx, args, s, workloads())
+	from := offer{kinds: workloads(), anyCustom: true}
+	for _, name := range t.kinds {
+		from.kinds = append(from.kinds, customKind(name))
+	}
+	found, err := t.read(ctx, args, s, from)
 	if err != nil {
 		return err
 	}
-	e := export{lineage: lineageOf(found)}
+	for _, note := range found.notes {
+		fmt.Fprintln(s.Err, "mini-hpa export: note: "+cli.Clean(note))
+	}
+	e := export{lineage: lineageOf(found), kinds: t.kinds}
 	for _, o := range found.objects {
 		e.convert(o)
 	}
@@ -78,6 +91,8 @@ func (t *exportTask) Run(ctx context.Context, args []string, s cli.Streams) erro
 // export is what becomes of the workloads.
 type export struct {
 	lineage lineage
+	// kinds are the custom ones that were read.
+	kinds   []schema.GroupResource
 	results []*result
 	made    []any
 	// passed counts those that are annotated and not scaled themselves.
@@ -95,7 +110,7 @@ func (e *export) inners() string {
 // convert takes an object, if it is annotated.
 func (e *export) convert(o *object) {
 	all := o.annotations()
-	if !annotations.Selected(all) || o.is(rivals()) {
+	if !annotations.Selected(all) || o.is(rivals()) || o.isAround {
 		return
 	}
 	r := &result{From: o.reference, object: o}
@@ -107,8 +122,12 @@ func (e *export) convert(o *object) {
 		return
 	}
 	e.results = append(e.results, r)
+	if !o.mayScale() {
+		r.Remarks = append(r.Remarks, hpa.Remark{Path: "kind", Value: o.Kind, Why: "is none that an HPA scales, and mini-hpa does not either: no HPA is made", Do: "remove the annotations, or put them on what controls it", Lost: true})
+		return
+	}
 	spec, remarks, problems := hpa.Of(all)
-	r.Remarks = remarks
+	r.Remarks = append(remarks, e.unknownOwner(o)...)
 	for _, p := range problems {
 		r.Remarks = append(r.Remarks, hpa.Remark{Path: p.Field, Why: "cannot be followed, so that no HPA is made: " + p.ErrorBody(), Lost: true})
 	}
@@ -121,6 +140,19 @@ func (e *export) convert(o *object) {
 		metadata["namespace"] = o.Namespace
 	}
 	e.made = append(e.made, map[string]any{"apiVersion": "autoscaling/v2", "kind": annotations.KindHPA, "metadata": metadata, "spec": spec})
+}
+
+// unknownOwner remarks that what controls an object was not read.
+func (e *export) unknownOwner(o *object) []hpa.Remark {
+	owner := metav1.GetControllerOfNoCopy(o.meta())
+	if owner == nil || e.lineage.byUID[owner.UID] != nil {
+		return nil
+	}
+	version, err := schema.ParseGroupVersion(owner.APIVersion)
+	if err != nil || version.Group == appsv1.GroupName || slices.ContainsFunc(e.kinds, func(k schema.GroupResource) bool { return k.Group == version.Group }) {
+		return nil // it is gone
+	}
+	return []hpa.Remark{{Path: owners, Value: owner.Kind + " " + owner.Name, Why: "controls it, and was not read: if that is annotated and of a kind that the controller scales, it is scaled instead", Do: "name its kind by --kinds"}}
 }
 
 func (e *export) write(output string, s cli.Streams) error {

@@ -35,7 +35,7 @@ func (l lineage) outer(o *object) *hpa.Remark {
 		return &hpa.Remark{Path: path, Value: value, Why: why, Lost: o.isAsked}
 	}
 	owner := metav1.GetControllerOfNoCopy(o.meta())
-	if version, _ := schema.ParseGroupVersion(o.APIVersion); version.Group == appsv1.GroupName && o.Kind == "ReplicaSet" && annotations.IsLeftAlone(o.meta()) {
+	if isLeftAlone(o) {
 		if owner == nil {
 			return remark("metadata.annotations", "", "say that a Deployment has made it, and the next one adopts it: mini-hpa never scales it, and no HPA is made")
 		}
@@ -56,4 +56,10 @@ func (l lineage) outer(o *object) *hpa.Remark {
 		return nil
 	}
 	return remark(owners, outermost.Kind+" "+outermost.Name, "controls it and is annotated, too: mini-hpa scales that alone, and no HPA is made of this one")
+}
+
+// isLeftAlone says whether an object is a ReplicaSet that is never scaled.
+func isLeftAlone(o *object) bool {
+	version, _ := schema.ParseGroupVersion(o.APIVersion)
+	return version.Group == appsv1.GroupName && o.Kind == "ReplicaSet" && annotations.IsLeftAlone(o.meta())
 }

@@ -439,7 +439,7 @@ func TestLimitsAreTold(t *testing.T) {
 
 // TestExportLeavesAloneWhatTheControllerDoes: an object that is scaled as a part of another one has no HPA of its own.
 func TestExportLeavesAloneWhatTheControllerDoes(t *testing.T) {
-	const by = "ownerReferences: [{apiVersion: x/v1, kind: %s, name: %s, uid: %s, controller: true}]"
+	const by = "ownerReferences: [{apiVersion: apps/v1, kind: %s, name: %s, uid: %s, controller: true}]"
 	of := func(kind, name, metadata string) string {
 		return fmt.Sprintf("---\napiVersion: apps/v1\nkind: %s\nmetadata: {name: %s, uid: uid-%[2]s, annotations: {mini-hpa/target-cpu: \"60\", mini-hpa/max: \"9\"%s\n", kind, name, metadata)
 	}
@@ -452,6 +452,8 @@ func TestExportLeavesAloneWhatTheControllerDoes(t *testing.T) {
 		made []string
 		told string
 	}{
+		"a kind that is not scaled":          {of("DaemonSet", "agent", "}}") + outer, cli.ExitFailure, []string{"web"}, `DaemonSet "agent": kind "DaemonSet" is none that an HPA scales`},
+		"one whose owner is unknown":         {of("StatefulSet", "db", "}, ownerReferences: [{apiVersion: x.example/v1, kind: Train, name: t, uid: uid-t, controller: true}]}"), cli.ExitOK, []string{"db"}, `"Train t" controls it, and was not read`},
 		"two ReplicaSets of a Deployment":    {outer + of("ReplicaSet", "web-1", controlledBy("Deployment", "web")) + of("ReplicaSet", "web-2", controlledBy("Deployment", "web")), cli.ExitOK, []string{"web"}, ""},
 		"only the ReplicaSet is annotated":   {plain + of("ReplicaSet", "web-1", controlledBy("Deployment", "web")), cli.ExitUsage, nil, "that is scaled itself; 1 object is annotated and part of another workload"},
 		"somebody has annotated it":          {outer + of("ReplicaSet", "web-1", strings.TrimSuffix(controlledBy("Deployment", "web"), "}")+meant), cli.ExitOK, []string{"web"}, `ReplicaSet "web-1": metadata.ownerReferences "Deployment web" controls it, so that mini-hpa never scales it`},

@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
@@ -35,7 +36,8 @@ func (r reference) title() string {
 	return r.Kind + " " + cli.Quote(name)
 }
 
-// kind is one that is read from a cluster, and what it may be called on the command line.
+// kind is one that is read from a cluster, and what it may be called on the command line. The version and the kind of a custom one are not known until its
+// CustomResourceDefinition has been read.
 type kind struct {
 	schema.GroupVersionResource
 	kind  string
@@ -64,6 +66,18 @@ func workloads() []kind {
 	return all
 }
 
+// customKind is one that a CustomResourceDefinition defines.
+func customKind(name schema.GroupResource) kind {
+	return kind{name.WithVersion(""), "", []string{name.String(), name.Resource, strings.TrimSuffix(name.Resource, "s")}, false}
+}
+
+// customNamed is the custom kind that a word means in full, such as rollouts.argoproj.io; false if it means none.
+func customNamed(word string) (kind, bool) {
+	name := schema.ParseGroupResource(word)
+	// The groups of all CustomResourceDefinitions have a dot.
+	return customKind(name), strings.Contains(name.Group, ".") && len(validation.IsDNS1035Label(name.Resource)) == 0 && len(validation.IsDNS1123Subdomain(name.Group)) == 0
+}
+
 // object is one of a manifest or of the cluster.
 type object struct {
 	reference
@@ -72,8 +86,8 @@ type object struct {
 	document manifest.Document
 	// inList says that it is an item of a list.
 	inList bool
-	// isAsked says that it was named.
-	isAsked bool
+	// isAsked says that it was named, isAround that it was only read because it controls another one.
+	isAsked, isAround bool
 	// section is what values of a Helm chart say in this place; nil for objects.
 	section *section
 }
@@ -82,6 +96,13 @@ type object struct {
 func (o *object) is(kinds []kind) bool {
 	version, err := schema.ParseGroupVersion(o.APIVersion)
 	return err == nil && slices.ContainsFunc(kinds, func(k kind) bool { return k.Group == version.Group && k.kind == o.Kind })
+}
+
+// mayScale says whether it is of a kind that is scaled: one that is built in, or a custom resource, which may have a scale subresource.
+func (o *object) mayScale() bool {
+	version, err := schema.ParseGroupVersion(o.APIVersion)
+	_, isBuiltin := annotations.BuiltinOf(schema.GroupKind{Group: version.Group, Kind: o.Kind})
+	return err == nil && (isBuiltin || strings.Contains(version.Group, "."))
 }
 
 // place is where a field is, with a colon and a blank; empty if it is in no file.

@@ -8,17 +8,11 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/client-go/dynamic"
-	"k8s.io/client-go/tools/pager"
 	yaml "sigs.k8s.io/yaml/goyaml.v3"
 
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
@@ -53,6 +47,8 @@ type objects struct {
 	texts      map[string]string
 	names      []string
 	unreadable []string
+	// notes are about what was not read.
+	notes []string
 }
 
 // outcome is the error of a command that has written all that there is.
@@ -66,13 +62,20 @@ func (r *objects) outcome(lost bool) error {
 	return nil
 }
 
+// offer is what can be read of a cluster.
+type offer struct {
+	kinds []kind
+	// anyCustom says that custom resources may be named that are of no kind of these.
+	anyCustom bool
+}
+
 // read reads files or the cluster.
-func (i *input) read(ctx context.Context, args []string, s cli.Streams, kinds []kind) (*objects, error) {
+func (i *input) read(ctx context.Context, args []string, s cli.Streams, from offer) (*objects, error) {
 	switch {
 	case len(i.files) > 0 && (len(args) > 0 || i.all):
 		return nil, cli.Usagef("either files or the cluster are read; want --filename, or names and --all-namespaces, but not both")
 	case len(i.files) == 0 && len(args) == 0 && !i.all:
-		return nil, cli.Usagef("nothing to read; want --filename, a KIND/NAME such as %s/web, or --all-namespaces", kinds[0].names[0])
+		return nil, cli.Usagef("nothing to read; want --filename, a KIND/NAME such as %s/web, or --all-namespaces", from.kinds[0].names[0])
 	case i.all && i.namespace != "":
 		return nil, cli.Usagef("want either --namespace or --all-namespaces")
 	}
@@ -88,12 +91,12 @@ func (i *input) read(ctx context.Context, args []string, s cli.Streams, kinds []
 		}
 		return r, nil
 	}
-	wanted, err := namedBy(args, kinds, i.all)
+	wanted, err := from.namedBy(args, i.all)
 	if err != nil {
 		return nil, err
 	}
 	s.LogErrors() // what libraries log is not what was asked for
-	return r, i.ask(ctx, r, wanted, s)
+	return r, i.ask(ctx, r, wanted, from, s)
 }
 
 // readPath reads a file, or those of a directory.
@@ -326,24 +329,30 @@ type wanted struct {
 }
 
 // namedBy reads KIND/NAME and KIND.
-func namedBy(args []string, kinds []kind, all bool) ([]*wanted, error) {
+func (f offer) namedBy(args []string, all bool) ([]*wanted, error) {
 	var list []*wanted
 	known := map[string]*wanted{}
-	for _, k := range kinds {
+	know := func(k kind) *wanted {
 		w := &wanted{kind: k}
 		for _, name := range k.names {
 			known[name], known[name+"."+k.Group] = w, w
 		}
-		if len(args) == 0 {
+		return w
+	}
+	for _, k := range f.kinds {
+		if w := know(k); len(args) == 0 {
 			list = append(list, w)
 		}
 	}
 	for _, arg := range args {
 		word, name, isNamed := strings.Cut(arg, "/")
 		w := known[strings.ToLower(word)]
+		if custom, ok := customNamed(strings.ToLower(word)); w == nil && f.anyCustom && ok {
+			w = know(custom)
+		}
 		switch {
 		case w == nil:
-			return nil, cli.Usagef("cannot read %s; want %s", cli.Quote(arg), allowedNames(kinds))
+			return nil, cli.Usagef("cannot read %s; want %s", cli.Quote(arg), f.allowedNames())
 		case isNamed && name == "" || isNamed && all:
 			return nil, cli.Usagef("cannot read %s; want a name in one namespace", cli.Quote(arg))
 		case isNamed:
@@ -356,67 +365,14 @@ func namedBy(args []string, kinds []kind, all bool) ([]*wanted, error) {
 	return list, nil
 }
 
-func allowedNames(kinds []kind) string {
+func (f offer) allowedNames() string {
 	var words []string
-	for _, k := range kinds {
+	for _, k := range f.kinds {
 		words = append(words, k.names[0]+"/NAME")
 	}
-	return strings.Join(words, " or ")
-}
-
-// ask reads objects of the cluster.
-func (i *input) ask(ctx context.Context, r *objects, all []*wanted, s cli.Streams) error {
-	t, err := i.cluster.ForUser(s.Build)
-	if err != nil {
-		return err
+	text := strings.Join(words, " or ")
+	if f.anyCustom {
+		text += ", or a custom resource that is named in full, such as rollouts.argoproj.io/web"
 	}
-	namespace := i.namespace
-	if namespace == "" && !i.all {
-		namespace = t.Namespace
-	}
-	config := i.api.Config(t.Config, i.api.Timeout)
-	config.ContentType, config.AcceptContentTypes = "", "" // custom resources are not had otherwise
-	client, err := dynamic.NewForConfig(config)
-	if err != nil {
-		return fmt.Errorf("cannot make a client for the API server: %w", err)
-	}
-	for _, w := range all {
-		if err := r.list(ctx, client.Resource(w.GroupVersionResource).Namespace(namespace), w); err != nil {
-			return fmt.Errorf("cannot read %s of %s: %w", w.Resource, where(namespace), err)
-		}
-	}
-	return nil
-}
-
-func where(namespace string) string {
-	if namespace == "" {
-		return "all namespaces"
-	}
-	return "namespace " + strconv.Quote(namespace)
-}
-
-func (r *objects) list(ctx context.Context, client dynamic.ResourceInterface, w *wanted) error {
-	for _, name := range w.asked {
-		o, err := client.Get(ctx, name, metav1.GetOptions{})
-		if err != nil {
-			return err
-		}
-		one := newObject(o.Object)
-		one.isAsked = true
-		r.objects = append(r.objects, one)
-	}
-	if len(w.asked) > 0 {
-		return nil
-	}
-	page := func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) { return client.List(ctx, o) }
-	err := pager.New(page).EachListItem(ctx, metav1.ListOptions{}, func(found runtime.Object) error {
-		if u, ok := found.(*unstructured.Unstructured); ok {
-			r.objects = append(r.objects, newObject(u.Object))
-		}
-		return nil
-	})
-	if w.isExtension && apierrors.IsNotFound(err) {
-		return nil
-	}
-	return err
+	return text
 }

@@ -22,7 +22,8 @@ mini-hpa migrate -f values.yaml                 of the values of a Helm chart th
 mini-hpa migrate hpa/web scaledobject/worker    of the cluster
 mini-hpa migrate -A                             all of them
 
--o patch writes a document for each workload that has its annotations alone, for kubectl patch --patch-file, for kustomize or to be copied;
+-o patch writes a document for each workload that has its annotations alone: for the patches of a kustomization, for
+kubectl apply --server-side --field-manager=mini-hpa-migrate -f -, to be copied, or, where it is one alone, for kubectl patch --type=merge --patch-file;
 -o command writes the kubectl annotate of each; -o manifest writes the files once more with the annotations in their workloads and without what was
 converted; -o sources writes the entries that the triggers of ScaledObjects need in the administrator's file (docs/sources.md); -o json has everything.
 

@@ -76,6 +76,8 @@ func (t *task) Run(ctx context.Context, args []string, s cli.Streams) error {
 			m.results = append(m.results, &result{From: o.reference, object: o, Remarks: []hpa.Remark{passed}})
 		} else if o.section != nil || o.is(rivals()) {
 			m.convert(o)
+		} else if why := unknown(o); why != nil {
+			m.results = append(m.results, &result{From: o.reference, object: o, Remarks: []hpa.Remark{*why}})
 		}
 	}
 	if len(m.results) == 0 && len(found.unreadable) == 0 {

@@ -70,6 +70,20 @@ func (m *migration) convert(o *object) {
 	}
 }
 
+// unknown is why nothing is made of an object that scales, and is none that is converted; nil if it does not.
+func unknown(o *object) *hpa.Remark {
+	version, err := schema.ParseGroupVersion(o.APIVersion)
+	isFirst := version.Group == "keda.k8s.io"
+	switch {
+	case err != nil || !isFirst && version.Group != annotations.GroupKEDA:
+	case o.Kind == "ScaledJob":
+		return &hpa.Remark{Path: "kind", Value: o.Kind, Why: "makes Jobs, which mini-hpa does not: nothing is made of it", Do: "leave it to KEDA, or let a Deployment do its work, which sleeps while there is none (docs/zero.md)", Lost: true}
+	case isFirst && o.Kind == annotations.KindScaledObject:
+		return &hpa.Remark{Path: "apiVersion", Value: o.APIVersion, Why: "is that of KEDA 1, which has other fields: nothing is made of it", Do: "write it as keda.sh/v1alpha1 first, as KEDA's guide to its version 2 says", Lost: true}
+	}
+	return nil
+}
+
 func (m *migration) autoscaler(r *result) error {
 	o, remarks, err := hpa.Read(r.object.json())
 	if err != nil {

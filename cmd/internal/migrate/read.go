@@ -2,72 +2,19 @@ package migrate
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
-	"github.com/spf13/pflag"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	yaml "sigs.k8s.io/yaml/goyaml.v3"
 
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
-	"github.com/mini-hpa/mini-hpa/cmd/internal/cluster"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/manifest"
 )
-
-// input says what is read.
-type input struct {
-	files     []string
-	namespace string
-	all       bool
-	cluster   cluster.Flags
-	api       cluster.APIFlags
-}
-
-func (i *input) declare(f *pflag.FlagSet) {
-	f.VarP(cli.Value[[]string]{Var: &i.files, Kind: "file", Want: "the path of a file or a directory, or - for standard input",
-		Format: func(files []string) string { return strings.Join(files, ",") },
-		Parse:  func(name string) ([]string, bool) { return append(slices.Clone(i.files), name), name != "" }},
-		"filename", "f", "YAML or JSON of any number of documents and lists, or a directory of *.yaml, *.yml and *.json; may be repeated. Without it the cluster is asked")
-	f.VarP(cli.Namespace(&i.namespace), "namespace", "n", "the namespace; of files that of objects that name none. Without it the context's, and none in files")
-	f.BoolVarP(&i.all, "all-namespaces", "A", false, "all namespaces of the cluster")
-	i.cluster.Declare(f, "KUBECONFIG, ~/.kube/config or the pod's service account")
-	f.Var(cli.Duration(&i.api.Timeout, 100*time.Millisecond, 5*time.Minute), "kube-api-timeout", "deadline of one request to the API server")
-}
-
-// objects is what was read.
-type objects struct {
-	objects []*object
-	// texts are the files, by their names in names.
-	texts      map[string]string
-	names      []string
-	unreadable []string
-	// notes are about what was not read.
-	notes []string
-}
-
-// outcome is the error of a command that has written all that there is.
-func (r *objects) outcome(lost bool) error {
-	switch {
-	case len(r.unreadable) > 0:
-		return cli.Unreadable(errors.New("cannot read all of it:\n" + strings.Join(r.unreadable, "\n")))
-	case lost:
-		return cli.ErrReported
-	}
-	return nil
-}
-
-// offer is what can be read of a cluster.
-type offer struct {
-	kinds []kind
-	// anyCustom says that custom resources may be named that are of no kind of these.
-	anyCustom bool
-}
 
 // read reads files or the cluster.
 func (i *input) read(ctx context.Context, args []string, s cli.Streams, from offer) (*objects, error) {
@@ -320,59 +267,4 @@ func typed(item any, list *object) any {
 		fields["kind"], fields["apiVersion"] = kind, list.APIVersion
 	}
 	return item
-}
-
-// wanted is a kind, and the names of those that are asked for; without any it is all.
-type wanted struct {
-	kind
-	asked []string
-}
-
-// namedBy reads KIND/NAME and KIND.
-func (f offer) namedBy(args []string, all bool) ([]*wanted, error) {
-	var list []*wanted
-	known := map[string]*wanted{}
-	know := func(k kind) *wanted {
-		w := &wanted{kind: k}
-		for _, name := range k.names {
-			known[name], known[name+"."+k.Group] = w, w
-		}
-		return w
-	}
-	for _, k := range f.kinds {
-		if w := know(k); len(args) == 0 {
-			list = append(list, w)
-		}
-	}
-	for _, arg := range args {
-		word, name, isNamed := strings.Cut(arg, "/")
-		w := known[strings.ToLower(word)]
-		if custom, ok := customNamed(strings.ToLower(word)); w == nil && f.anyCustom && ok {
-			w = know(custom)
-		}
-		switch {
-		case w == nil:
-			return nil, cli.Usagef("cannot read %s; want %s", cli.Quote(arg), f.allowedNames())
-		case isNamed && name == "" || isNamed && all:
-			return nil, cli.Usagef("cannot read %s; want a name in one namespace", cli.Quote(arg))
-		case isNamed:
-			w.asked = append(w.asked, name)
-		}
-		if !slices.Contains(list, w) {
-			list = append(list, w)
-		}
-	}
-	return list, nil
-}
-
-func (f offer) allowedNames() string {
-	var words []string
-	for _, k := range f.kinds {
-		words = append(words, k.names[0]+"/NAME")
-	}
-	text := strings.Join(words, " or ")
-	if f.anyCustom {
-		text += ", or a custom resource that is named in full, such as rollouts.argoproj.io/web"
-	}
-	return text
 }

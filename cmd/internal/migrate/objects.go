@@ -1,0 +1,30 @@
+package migrate
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
+)
+
+// objects is what was read.
+type objects struct {
+	objects []*object
+	// texts are the files, by their names in names.
+	texts      map[string]string
+	names      []string
+	unreadable []string
+	// notes are about what was not read.
+	notes []string
+}
+
+// outcome is the error of a command that has written all that there is.
+func (r *objects) outcome(lost bool) error {
+	switch {
+	case len(r.unreadable) > 0:
+		return cli.Unreadable(errors.New("cannot read all of it:\n" + strings.Join(r.unreadable, "\n")))
+	case lost:
+		return cli.ErrReported
+	}
+	return nil
+}

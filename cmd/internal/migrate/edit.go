@@ -139,9 +139,9 @@ func (w *rewriting) isMeant(names ...string) bool {
 	return true
 }
 
-// apply makes the edits, none of which is within another one.
+// apply makes the edits, none of which is within another one. What is added where something is removed stays.
 func apply(text string, edits []edit) string {
-	slices.SortFunc(edits, func(a, b edit) int { return cmp.Compare(b.from, a.from) })
+	slices.SortFunc(edits, func(a, b edit) int { return cmp.Or(cmp.Compare(b.from, a.from), cmp.Compare(b.to, a.to)) })
 	for _, e := range edits {
 		text = text[:e.from] + e.text + text[e.to:]
 	}

@@ -313,6 +313,8 @@ func TestManifest(t *testing.T) {
 			"apiVersion: apps/v1\nkind: Deployment\nspec: {template: {metadata: {annotations: &common {a: b}}}}\nmetadata:\n  annotations: {<<: *common, " + pairs + "} # the same\n  name: web\n"},
 		"an anchor of its own": {autoscaler + "---\napiVersion: apps/v1\nkind: Deployment\nmetadata:\n  annotations: &own\n    a: b\n  name: web\n",
 			"apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  annotations: &own\n    mini-hpa/target-cpu: \"80\"\n    mini-hpa/max: \"3\"\n    a: b\n  name: web\n"},
+		"before what is removed": {"apiVersion: apps/v1\r\nkind: Deployment\r\nmetadata:\r\n  name: web\r\n  annotations:\r\n---\r\n" + strings.ReplaceAll(autoscaler, "\n", "\r\n"),
+			"apiVersion: apps/v1\r\nkind: Deployment\r\nmetadata:\r\n  name: web\r\n  annotations:\r\n    mini-hpa/target-cpu: \"80\"\n    mini-hpa/max: \"3\"\n"},
 		"empty annotations at the end": {autoscaler + "---\napiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: web\n  annotations:",
 			"apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: web\n  annotations:\n    mini-hpa/target-cpu: \"80\"\n    mini-hpa/max: \"3\"\n"},
 	} {

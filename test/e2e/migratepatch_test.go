@@ -90,8 +90,9 @@ func TestPatchesOfMigrate(t *testing.T) {
 				if err := os.WriteFile(file, []byte(run(t, document, program, "migrate", "-f", "-")), 0o600); err != nil {
 					t.Fatal(err)
 				}
-				target, _, _ := unstructured.NestedString(of.Object, "spec", "scaleTargetRef", "kind")
-				run(t, "", kubectl, "patch", target, of.GetName(), "-n", ns, "--type=merge", "--patch-file", file)
+				ref, _, _ := unstructured.NestedStringMap(of.Object, "spec", "scaleTargetRef")
+				group, _, _ := strings.Cut(ref["apiVersion"], "/")
+				run(t, "", kubectl, "patch", ref["kind"]+"."+group, of.GetName(), "-n", ns, "--type=merge", "--patch-file", file)
 			}
 		},
 		"command": func(t *testing.T, ns string) {

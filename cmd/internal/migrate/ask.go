@@ -122,36 +122,53 @@ func (a *asking) define(ctx context.Context, k *kind) error {
 // readOwners reads what controls the annotated objects that were named, as far as it is of these kinds: it may be annotated, too, and scaled in their place.
 func (a *asking) readOwners(ctx context.Context, kinds []kind) error {
 	known := lineageOf(a.objects)
-	for n := 0; n < len(a.objects.objects); n++ {
+	for n := 0; n < len(a.objects.objects); n++ { // it grows
 		o := a.objects.objects[n]
 		owner := metav1.GetControllerOfNoCopy(o.meta())
-		if owner == nil || !o.isAround && !o.isAsked || known.byUID[owner.UID] != nil || isLeftAlone(o) || !o.isAround && !annotations.Selected(o.annotations()) {
+		isWanted := o.isAround || o.isAsked && annotations.Selected(o.annotations()) && !isLeftAlone(o)
+		if owner == nil || !isWanted || known.byUID[owner.UID] != nil {
 			continue
 		}
-		version, err := schema.ParseGroupVersion(owner.APIVersion)
-		for i := range kinds {
-			k := &kinds[i]
-			if k.Group != version.Group || err != nil {
-				continue
-			}
-			if err := a.define(ctx, k); err != nil {
-				return err
-			}
-			if k.kind != owner.Kind {
-				continue
-			}
-			found, err := a.of(k).Get(ctx, owner.Name, metav1.GetOptions{})
-			if err != nil && !apierrors.IsNotFound(err) {
-				return fmt.Errorf("cannot read %s %s, which controls %s: %w", owner.Kind, owner.Name, o.title(), err)
-			}
-			if err == nil && found.GetUID() == owner.UID {
-				above := newObject(found.Object)
-				above.isAround = true
-				a.objects.objects, known.byUID[owner.UID] = append(a.objects.objects, above), above
-			}
+		above, err := a.read(ctx, owner, kinds)
+		if err != nil {
+			return fmt.Errorf("cannot read %s %s, which controls %s: %w", owner.Kind, owner.Name, o.title(), err)
+		}
+		if above != nil {
+			a.objects.objects, known.byUID[owner.UID] = append(a.objects.objects, above), above
 		}
 	}
 	return nil
+}
+
+// read reads what controls an object. It is nil if that is of none of the kinds, or gone.
+func (a *asking) read(ctx context.Context, owner *metav1.OwnerReference, kinds []kind) (*object, error) {
+	version, err := schema.ParseGroupVersion(owner.APIVersion)
+	if err != nil {
+		return nil, nil //nolint:nilerr // no such kind
+	}
+	for i := range kinds {
+		k := &kinds[i]
+		if k.Group != version.Group {
+			continue
+		}
+		if err := a.define(ctx, k); err != nil {
+			return nil, err
+		}
+		if k.kind != owner.Kind {
+			continue
+		}
+		found, err := a.of(k).Get(ctx, owner.Name, metav1.GetOptions{})
+		if apierrors.IsNotFound(err) || err == nil && found.GetUID() != owner.UID {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		above := newObject(found.Object)
+		above.isAround = true
+		return above, nil
+	}
+	return nil, nil
 }
 
 // leftOut tells of annotated custom resources of kinds that were not asked for.

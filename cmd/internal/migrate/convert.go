@@ -41,7 +41,7 @@ func (m *migration) tell(s cli.Streams) {
 	}
 }
 
-// is is a number of things and a verb.
+// is says a number of things and a verb.
 func is(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun + " is"

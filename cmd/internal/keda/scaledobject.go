@@ -101,19 +101,6 @@ func Read(data []byte) (*ScaledObject, []hpa.Remark, error) {
 	return o, remarks, nil
 }
 
-// Passed is why nothing is made of an object of KEDA that scales something and is no ScaledObject that Read takes. It is false if the object is none.
-func Passed(apiVersion, kind string) (hpa.Remark, bool) {
-	const kindJob, formerGroup = "ScaledJob", "keda.k8s.io"
-	group, _, _ := strings.Cut(apiVersion, "/")
-	switch {
-	case group == annotations.GroupKEDA && kind == kindJob:
-		return hpa.Remark{Path: "kind", Value: kind, Why: "is not converted: it makes Jobs, while mini-hpa changes the replicas of workloads that stay", Do: "keep KEDA for it, or let a Deployment do its work", Lost: true}, true
-	case group == formerGroup && (kind == kindJob || kind == annotations.KindScaledObject):
-		return hpa.Remark{Path: "apiVersion", Value: apiVersion, Why: "is not converted: only KEDA 1 had it, whose fields have other names", Do: "write it as a ScaledObject of keda.sh/v1alpha1 first", Lost: true}, true
-	}
-	return hpa.Remark{}, false
-}
-
 func pathOf(problem error) string {
 	if field, ok := problem.(kjson.FieldError); ok { //nolint:errorlint // UnmarshalStrict returns them as they are
 		return field.FieldPath()

@@ -12,7 +12,6 @@ import (
 	"github.com/mini-hpa/mini-hpa/annotations/hpa"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cluster"
-	"github.com/mini-hpa/mini-hpa/cmd/internal/keda"
 )
 
 const about = `Says what HorizontalPodAutoscalers (autoscaling/v2, v2beta2, v2beta1, v1) and ScaledObjects of KEDA are in annotations, and changes nothing:
@@ -72,9 +71,7 @@ func (t *task) Run(ctx context.Context, args []string, s cli.Streams) error {
 	}
 	m := migration{objects: found}
 	for _, o := range found.objects {
-		if passed, ok := keda.Passed(o.APIVersion, o.Kind); ok {
-			m.results = append(m.results, &result{From: o.reference, object: o, Remarks: []hpa.Remark{passed}})
-		} else if o.section != nil || o.is(rivals()) {
+		if o.section != nil || o.is(rivals()) {
 			m.convert(o)
 		} else if why := unknown(o); why != nil {
 			m.results = append(m.results, &result{From: o.reference, object: o, Remarks: []hpa.Remark{*why}})

@@ -211,8 +211,9 @@ func (s *stub) serve(w http.ResponseWriter, r *http.Request) {
 		holder := s.host + "_1"
 		answer = coordinationv1.Lease{TypeMeta: metav1.TypeMeta{APIVersion: "coordination.k8s.io/v1", Kind: "Lease"}, Spec: coordinationv1.LeaseSpec{
 			HolderIdentity: &holder, LeaseDurationSeconds: new(int32(15)), RenewTime: new(metav1.NewMicroTime(time.Now()))}}
-	case strings.HasSuffix(r.URL.Path, "/shop/deployments/web"):
-		answer = appsv1.Deployment{TypeMeta: metav1.TypeMeta{APIVersion: "apps/v1", Kind: "Deployment"}, ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web", Annotations: s.annotations}}
+	case strings.HasSuffix(r.URL.Path, "/shop/deployments") && r.URL.Query().Get("fieldSelector") == "metadata.name=web":
+		answer = appsv1.DeploymentList{TypeMeta: metav1.TypeMeta{APIVersion: "apps/v1", Kind: "DeploymentList"},
+			Items: []appsv1.Deployment{{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web", Annotations: s.annotations}}}}
 	default:
 		w.WriteHeader(http.StatusNotFound)
 	}

@@ -39,10 +39,10 @@ KIND/NAME is as kubectl takes it: deploy/web (or only web), sts/db, replicasets.
 name, such as rollouts.argoproj.io/web. The flags of the decision are the controller's, and so is --kinds: give them as
 it was given them. Without its kinds, what controls the workload, and over which objects its pods are its own, may be
 judged otherwise than the controller does; a warning says where that can be.
-It needs the rights to get, list and watch the workload's kind, to list and watch Deployments, StatefulSets, ReplicaSets
-and Pods in the namespace, and to list pods.metrics.k8s.io there; for a custom resource and for each of --kinds to get, list
-and watch the CustomResourceDefinition, and to list and watch its objects in the namespace; for custom and external metrics
-also to get and list those of custom.metrics.k8s.io and external.metrics.k8s.io. For lines of mini-hpa/sources, --sources names
+It needs the rights to list and watch the workload's kind, Deployments, StatefulSets, ReplicaSets and Pods in the namespace, and to list
+pods.metrics.k8s.io there; for a custom resource and for each of --kinds to list and watch the CustomResourceDefinition, and its objects in the namespace; for
+custom and external metrics also to get and list those of custom.metrics.k8s.io and external.metrics.k8s.io. The controller has these, so that
+"kubectl exec" into one of its pods is a way to ask, too. For lines of mini-hpa/sources, --sources names
 the file that the controller has; what it leads to must be readable and reachable from here. LimitRanges, HorizontalPodAutoscalers and
 ScaledObjects that may not be listed are told as not known. For mini-hpa/wake it lists EndpointSlices. Where Events may be listed, they say since when a workload sleeps.
 

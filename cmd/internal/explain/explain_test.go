@@ -59,7 +59,7 @@ func TestExplain(t *testing.T) {
 		},
 		"no such Deployment": {
 			annotations: good, args: []string{"deploy/wob"}, code: cli.ExitFailure,
-			stderr: "mini-hpa explain: cannot read deployment default/wob: deployments \"wob\" not found\n",
+			stderr: "mini-hpa explain: cannot read deployment default/wob: deployments.apps \"wob\" not found\n",
 		},
 		"another namespace": {
 			annotations: good, args: []string{"web", "-n", "elsewhere"}, code: cli.ExitFailure,
@@ -91,6 +91,10 @@ func TestExplain(t *testing.T) {
 		"Deployments are forbidden": {
 			annotations: good, args: []string{"web"}, code: cli.ExitFailure, prepare: func(s *clitest.APIServer) { s.Forbidden = "deployments" },
 			stderr: "mini-hpa explain: cannot read deployment default/web: deployments is forbidden: User \"test\" cannot list\\x1b[31m it\n",
+		},
+		"the rights to list and watch are enough, as the controller has them": {
+			annotations: good, args: []string{"web"}, prepare: func(s *clitest.APIServer) { s.Forbidden = "deployments/web" },
+			stdout: []string{"deployment default/web: scale from 2 to 6 replicas\n"},
 		},
 		"pods are forbidden": {
 			annotations: good, args: []string{"web"}, code: cli.ExitFailure, prepare: func(s *clitest.APIServer) { s.Forbidden = "v1/namespaces/default/pods" },

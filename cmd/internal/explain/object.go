@@ -6,7 +6,13 @@ import (
 	"slices"
 	"strings"
 
+	appsv1 "k8s.io/api/apps/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
@@ -35,6 +41,28 @@ func (o object) isCustom() bool { return o.resource.Group != "apps" }
 
 var definitions = schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"}
 
+// only asks for an object by a list of that name alone: whoever may list and watch, such as the controller in its own pod, need not have the right to get as well.
+// The error says so where there is none.
+func only[T, L runtime.Object](ctx context.Context, objects interface {
+	List(ctx context.Context, o metav1.ListOptions) (L, error)
+}, resource schema.GroupResource, name string) (found T, err error) {
+	list, err := objects.List(ctx, metav1.ListOptions{FieldSelector: fields.OneTermEqualSelector(metav1.ObjectNameField, name).String()})
+	if err != nil {
+		return found, err
+	}
+	all, err := meta.ExtractList(list)
+	if err != nil {
+		return found, err
+	}
+	for _, object := range all {
+		one, isKind := object.(T)
+		if about, err := meta.Accessor(object); err == nil && isKind && about.GetName() == name {
+			return one, nil
+		}
+	}
+	return found, apierrors.NewNotFound(resource, name)
+}
+
 // read asks the API server for the object.
 func (o object) read(ctx context.Context, api cluster.Clients) (*annotations.Workload, error) {
 	if o.isCustom() {
@@ -43,13 +71,13 @@ func (o object) read(ctx context.Context, api cluster.Clients) (*annotations.Wor
 	apps, title := api.Act.AppsV1(), o.namespace+"/"+o.name
 	switch o.resource.Resource {
 	case "statefulsets":
-		s, err := apps.StatefulSets(o.namespace).Get(ctx, o.name, metav1.GetOptions{})
+		s, err := only[*appsv1.StatefulSet](ctx, apps.StatefulSets(o.namespace), o.resource, o.name)
 		if err != nil {
 			return nil, fmt.Errorf("cannot read statefulset %s: %w", title, err)
 		}
 		return annotations.OfStatefulSet(s), nil
 	case "replicasets":
-		r, err := apps.ReplicaSets(o.namespace).Get(ctx, o.name, metav1.GetOptions{})
+		r, err := only[*appsv1.ReplicaSet](ctx, apps.ReplicaSets(o.namespace), o.resource, o.name)
 		if err != nil {
 			return nil, fmt.Errorf("cannot read replicaset %s: %w", title, err)
 		}
@@ -58,7 +86,7 @@ func (o object) read(ctx context.Context, api cluster.Clients) (*annotations.Wor
 		}
 		return annotations.OfReplicaSet(r), nil
 	}
-	d, err := apps.Deployments(o.namespace).Get(ctx, o.name, metav1.GetOptions{})
+	d, err := only[*appsv1.Deployment](ctx, apps.Deployments(o.namespace), o.resource, o.name)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read deployment %s: %w", title, err)
 	}
@@ -67,7 +95,7 @@ func (o object) read(ctx context.Context, api cluster.Clients) (*annotations.Wor
 
 // readKind asks for the definition of a custom kind, which says where its fields are.
 func readKind(ctx context.Context, api cluster.Clients, name schema.GroupResource) (annotations.Kind, error) {
-	definition, err := api.Dynamic.Resource(definitions).Get(ctx, name.String(), metav1.GetOptions{})
+	definition, err := only[*unstructured.Unstructured](ctx, api.Dynamic.Resource(definitions), definitions.GroupResource(), name.String())
 	if err != nil {
 		return annotations.Kind{}, fmt.Errorf("cannot read the CustomResourceDefinition of %s: %w", name, err)
 	}
@@ -84,7 +112,7 @@ func (o object) readCustom(ctx context.Context, api cluster.Clients) (*annotatio
 	if err != nil {
 		return nil, err
 	}
-	found, err := api.Dynamic.Resource(kind.GroupVersionResource()).Namespace(o.namespace).Get(ctx, o.name, metav1.GetOptions{})
+	found, err := only[*unstructured.Unstructured](ctx, api.Dynamic.Resource(kind.GroupVersionResource()).Namespace(o.namespace), o.resource, o.name)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read %s %s/%s: %w", o.resource, o.namespace, o.name, err)
 	}

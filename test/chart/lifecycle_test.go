@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"os"
+	"os/exec"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -69,6 +72,7 @@ func (s *site) takeOver(t *testing.T) {
 	must(t, "install with Helm 3", newHelm3(t, s.cluster.Kubeconfig(), product()).install(nil))
 	p := s.start(t)
 	s.replicas(t, web, 5)
+	s.asNoted(t, web)
 	trust := s.trust(t)
 	h := newHelm4(t, s.cluster.Kubeconfig(), product()).(*helm4)
 	s.undisturbed(t, web, trust, "upgrade with Helm 4", func() error {
@@ -83,6 +87,25 @@ func (s *site) takeOver(t *testing.T) {
 	p.stop()
 	s.kubectl(t, "-n", "shop", "delete", "deployment", web)
 	s.nothingLeft(t, before)
+}
+
+// asNoted types what the notes say to type into a pod of the release. Nothing is on the way there but the rights of the release's ServiceAccount, and this is not the
+// pod that leads, which may not be asked from here.
+func (s *site) asNoted(t *testing.T, web string) {
+	t.Helper()
+	lines := regexp.MustCompile(`exec deploy/mini-hpa -- /mini-hpa (.*)`).FindAllStringSubmatch(rendering(t, nil).run(t).notes, -1)
+	if len(lines) != 2 {
+		t.Errorf("the notes say to type %q", lines)
+	}
+	for _, line := range lines {
+		args := strings.Fields(strings.NewReplacer("-n default", "-n shop", "deployment/web", "deployment/"+web).Replace(line[1]))
+		cmd := exec.CommandContext(t.Context(), s.program, append(args, "--kubeconfig="+s.tokenKubeconfig(t, release))...)
+		cmd.Env = append(os.Environ(), "POD_NAME=mini-hpa-stands-by")
+		said, err := cmd.CombinedOutput()
+		if err != nil || !strings.HasPrefix(string(said), "source: computed here; the leader ") || !strings.Contains(string(said), web) {
+			t.Errorf("%q: %v\n%s", args, err, said)
+		}
+	}
 }
 
 // scalable makes a Deployment that wants five replicas.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -47,7 +49,9 @@ func TestTheAPIServerTakesEachExample(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	b.namespace(t, "anything-goes", "privileged")
-	for name, values := range examples(t) {
+	tried := examples(t)
+	tried["what docs/install.md says is not in the chart"] = map[string]any{"extraObjects": []any{besideTheChart(t)}}
+	for name, values := range tried {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			objects := render(t, values)
@@ -69,6 +73,23 @@ func TestTheAPIServerTakesEachExample(t *testing.T) {
 			}
 		})
 	}
+}
+
+// besideTheChart is the object that docs/install.md says is to be applied beside the chart's.
+func besideTheChart(t *testing.T) map[string]any {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "install.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(text), "\n## Not in the chart\n")
+	_, block, _ := strings.Cut(section, "\n```yaml\n")
+	block, _, found := strings.Cut(block, "\n```\n")
+	object := parsed(t, []byte(block))
+	if !found || object["kind"] != "FlowSchema" {
+		t.Fatalf("the section has %q", block)
+	}
+	return object
 }
 
 func newBench(t *testing.T) *bench {

@@ -29,7 +29,7 @@ const (
 
 // work is what runs in the sandbox.
 func work(ctx context.Context, dir string, args []string) error {
-	variant, picture, err := tellings(args)
+	variant, err := tellings(args)
 	if err != nil {
 		return err
 	}
@@ -43,7 +43,7 @@ func work(ctx context.Context, dir string, args []string) error {
 	case workQueue:
 		return story.PlayQueue(ctx, m, dir, os.Stdout)
 	case workWake:
-		return story.PlayWake(ctx, m, variant, picture, dir, os.Stdout)
+		return story.PlayWake(ctx, m, variant, dir, os.Stdout)
 	case workServe:
 		return hold(ctx, m, dir)
 	}
@@ -51,12 +51,13 @@ func work(ctx context.Context, dir string, args []string) error {
 }
 
 // tellings are how the story of requests is told, which is what follows the name of the work: the parts of the variant, and the picture.
-func tellings(args []string) (story.Variant, string, error) {
+func tellings(args []string) (story.Variant, error) {
 	if args[0] != workWake {
-		return story.Variant{}, "", nil
+		return story.Variant{}, nil
 	}
 	variant, err := story.ReadVariant(args[2:])
-	return variant, args[1], err
+	variant.Picture = args[1]
+	return variant, err
 }
 
 // hold keeps the node running and lets callers from outside in.

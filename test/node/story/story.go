@@ -96,11 +96,11 @@ func PlayQueue(ctx context.Context, m *machine.Machine, dir string, out io.Write
 	})
 }
 
-// PlayWake plays the story of a workload that sleeps and wakes on requests, in a variant. What happens to one of them is drawn into a file, if that has a name.
-func PlayWake(ctx context.Context, m *machine.Machine, variant Variant, picture, dir string, out io.Writer) error {
+// PlayWake plays the story of a workload that sleeps and wakes on requests, in a variant.
+func PlayWake(ctx context.Context, m *machine.Machine, variant Variant, dir string, out io.Writer) error {
 	d := newDirector(m, dir, out)
 	d.variant = variant
-	return d.wake(ctx, picture)
+	return d.wake(ctx)
 }
 
 func newDirector(m *machine.Machine, dir string, out io.Writer) *director {

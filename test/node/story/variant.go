@@ -20,6 +20,8 @@ type Variant struct {
 	// Node is what its node has otherwise, Patches what is changed in the product.
 	Node    machine.Options
 	Patches []machine.Patch
+	// Picture is the file into which what happens to one of the requests is drawn; empty for none.
+	Picture string
 
 	names    []string
 	cycles   int               // how often requests come, and then none

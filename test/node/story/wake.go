@@ -85,14 +85,14 @@ func (l loss) reason() string {
 }
 
 // wake tells the story of a variant. The picture of one request is drawn into a file, if that has a name.
-func (d *director) wake(ctx context.Context, picture string) error {
+func (d *director) wake(ctx context.Context) error {
 	d.variant.fill(d.words)
 	scenes := []scene{
 		{"somebody keeps a ledger", d.startCallers},
 		{"helm install, with activators", d.installWithActivators},
 		{"a workload is deployed, and sleeps", d.deployAnswers},
 		{"requests of five kinds come and go", d.callAndSleep},
-		{"how long it took to wake", func(context.Context) error { return d.tellWakes(picture) }},
+		{"how long it took to wake", func(context.Context) error { return d.tellWakes(d.variant.Picture) }},
 		{"all were served, and once", d.checkLedger},
 		{"mini-hpa has asked for nothing that it may not", d.nothingForbidden},
 	}

@@ -14,13 +14,14 @@ import (
 
 // TestCalls: each kind of request is served once, and one that is made twice shows.
 func TestCalls(t *testing.T) {
+	const host = "127.0.33.9" // of its own, as other programs may have the same ports
 	ledger := &Ledger{}
 	book := httptest.NewServer(ledger)
 	t.Cleanup(book.Close)
 	ctx, cancel := context.WithCancel(t.Context())
 	var serving sync.WaitGroup
 	serving.Go(func() {
-		if err := Serve(ctx, Manner{Ledger: book.URL}); err != nil {
+		if err := Serve(ctx, Manner{Host: host, Ledger: book.URL}); err != nil {
 			t.Error(err)
 		}
 	})
@@ -28,7 +29,7 @@ func TestCalls(t *testing.T) {
 	defer cancel()
 	addresses := map[string]string{}
 	for name, port := range map[string]int{"http": PortHTTP, "http2": PortHTTP2, "grpc": PortGRPC, "tcp": PortTCP} {
-		addresses[name] = fmt.Sprint("127.0.0.1:", port)
+		addresses[name] = fmt.Sprint(host, ":", port)
 		if err := await.Within(ctx, time.Minute, 10*time.Millisecond, func(context.Context) error {
 			c, err := net.Dial("tcp", addresses[name])
 			if err == nil {

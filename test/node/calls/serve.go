@@ -4,11 +4,11 @@ import (
 	"bufio"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"os"
+	"strconv"
 	"sync"
 	"time"
 
@@ -34,12 +34,18 @@ const PathCrash = "/crash"
 
 // Manner is how requests are served.
 type Manner struct {
+	// Host is the address of this machine that they come to; empty for all that it has.
+	Host string
 	// Ledger is the URL of the ledger into which each is entered.
 	Ledger string
 	// Refuse is for how long connections are refused once a probe has been told that all is well.
 	Refuse time.Duration
 	// Takes is how long each takes.
 	Takes time.Duration
+}
+
+func (m *Manner) listen(port int) (net.Listener, error) {
+	return net.Listen("tcp", net.JoinHostPort(m.Host, strconv.Itoa(port)))
 }
 
 // take serves the request of a number, but for its answer.
@@ -79,7 +85,7 @@ func Serve(ctx context.Context, m Manner) error {
 	go func() { _ = enter(ctx, m.Ledger+pathBegan, []byte(name)) }() // or it is not known when it began
 	open := func() error {
 		for port, serve := range map[int]func(net.Listener) error{PortHTTP: one.Serve, PortHTTP2: two.Serve, PortGRPC: streams.Serve, PortTCP: bytes.serve} {
-			listener, err := net.Listen("tcp", fmt.Sprint(":", port))
+			listener, err := m.listen(port)
 			if err != nil {
 				return err
 			}
@@ -92,7 +98,7 @@ func Serve(ctx context.Context, m Manner) error {
 	}
 	health := &http.Server{ReadHeaderTimeout: grace}
 	defer health.Close()
-	if probed := serveHealth(health, failed); m.Refuse > 0 {
+	if probed := m.serveHealth(health, failed); m.Refuse > 0 {
 		select {
 		case <-probed:
 			time.Sleep(m.Refuse) //nolint:forbidigo // as it was told
@@ -121,7 +127,7 @@ func Serve(ctx context.Context, m Manner) error {
 }
 
 // serveHealth answers probes, of which the first closes the channel, and has the process crash when it is told to.
-func serveHealth(server *http.Server, failed chan<- error) <-chan struct{} {
+func (m *Manner) serveHealth(server *http.Server, failed chan<- error) <-chan struct{} {
 	probed := make(chan struct{})
 	var first sync.Once
 	mux := http.NewServeMux()
@@ -129,7 +135,7 @@ func serveHealth(server *http.Server, failed chan<- error) <-chan struct{} {
 	mux.HandleFunc("POST "+PathCrash, func(http.ResponseWriter, *http.Request) { failed <- errors.New("it is told to crash") })
 	server.Handler = mux
 	go func() {
-		listener, err := net.Listen("tcp", fmt.Sprint(":", PortHealth))
+		listener, err := m.listen(PortHealth)
 		if err == nil {
 			err = server.Serve(listener)
 		}

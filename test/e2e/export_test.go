@@ -56,7 +56,7 @@ func TestExportOfDeployments(t *testing.T) {
 		return annotated == 2, fmt.Sprintf("%d of %d", annotated, len(all.Items))
 	})
 	for _, args := range [][]string{{"-A"}, {"deploy", "rs", "-n", ns}} {
-		if targets, _, told := exports(t, ns, args...); strings.Join(targets, " ") != "Deployment/web" || strings.Contains(told, replicaSet) {
+		if targets, _, told := exports(t, ns, args...); strings.Join(targets, " ") != "Deployment/web" || strings.Contains(told, ns+"/"+replicaSet) {
 			t.Errorf("export %s: %q, want the Deployment alone\n%s", strings.Join(args, " "), targets, told)
 		}
 	}

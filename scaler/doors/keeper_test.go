@@ -367,17 +367,22 @@ func TestASliceThatNobodyLeads(t *testing.T) {
 	})
 }
 
-// TestWhatIsNotKnownIsNotGone: the slices of a workload whose kind cannot be listed stay, for a process that has led it and for a new one, and lead to the
-// activators that there are.
-func TestWhatIsNotKnownIsNotGone(t *testing.T) {
-	for name, next := range map[string]func(*scene){
+// leaders are who goes on: the process that has led the workload, or a new one.
+func leaders() map[string]func(*scene) {
+	return map[string]func(*scene){
 		"the same leader": func(s *scene) { s.keeper.Forget(s.workload.Key) },
 		"a new leader": func(s *scene) {
 			s.keeper = s.leader()
 			s.activator("a1")
 			s.activator("a2")
 		},
-	} {
+	}
+}
+
+// TestWhatIsNotKnownIsNotGone: the slices of a workload whose kind cannot be listed stay, for a process that has led it and for a new one, and lead to the
+// activators that there are.
+func TestWhatIsNotKnownIsNotGone(t *testing.T) {
+	for name, next := range leaders() {
 		synctest.Test(t, func(t *testing.T) {
 			s := asleep(t)
 			workload := s.workload
@@ -406,14 +411,7 @@ func TestWhatIsNotKnownIsNotGone(t *testing.T) {
 // TestWhatMayBeScaledInAnotherPlace: the slices of a workload stay while it cannot be known whether what controls it is scaled in its place. Whoever comes waits,
 // and is passed on if somebody scales it.
 func TestWhatMayBeScaledInAnotherPlace(t *testing.T) {
-	for name, next := range map[string]func(*scene){
-		"the same leader": func(s *scene) { s.keeper.Forget(s.workload.Key) },
-		"a new leader": func(s *scene) {
-			s.keeper = s.leader()
-			s.activator("a1")
-			s.activator("a2")
-		},
-	} {
+	for name, next := range leaders() {
 		synctest.Test(t, func(t *testing.T) {
 			s := asleep(t)
 			s.obscured = true

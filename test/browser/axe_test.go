@@ -1,78 +1,26 @@
 package browser
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/mini-hpa/mini-hpa/test/npm"
 )
 
-// errNoNPM says how to get it.
-var errNoNPM = errors.New("npm is not installed: apt-get install --no-install-recommends npm")
-
-// axe is the program by which others judge whether pages are for all: axe-core, which npm fetches once for each version, and compares with the checksum of
-// testdata/axe/package-lock.json. The error is errNoNPM where that is missing.
+// axe is the program by which others judge whether pages are for all: axe-core. The error is npm.ErrMissing where that is missing.
 var axe = sync.OnceValues(func() (string, error) {
-	if _, err := exec.LookPath("npm"); err != nil {
-		return "", errNoNPM
-	}
-	lock, err := os.ReadFile(filepath.Join("testdata", "axe", "package-lock.json"))
+	modules, err := npm.Modules(filepath.Join("testdata", "axe"))
 	if err != nil {
 		return "", err
 	}
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		return "", err
-	}
-	sum := sha256.Sum256(lock)
-	folder := filepath.Join(cache, "mini-hpa", "axe-"+hex.EncodeToString(sum[:8]))
-	script := filepath.Join(folder, "node_modules", "axe-core", "axe.min.js")
-	if text, err := os.ReadFile(script); err == nil {
-		return string(text), nil
-	}
-	if err := fetch(folder); err != nil {
-		return "", err
-	}
-	text, err := os.ReadFile(script)
+	text, err := os.ReadFile(filepath.Join(modules, "axe-core", "axe.min.js"))
 	return string(text), err
 })
-
-// fetch has npm install what the lock file says into a folder, which is there as a whole or not at all.
-func fetch(folder string) error {
-	if err := os.MkdirAll(filepath.Dir(folder), 0o755); err != nil {
-		return err
-	}
-	part, err := os.MkdirTemp(filepath.Dir(folder), "axe-part-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(part)
-	for _, name := range []string{"package.json", "package-lock.json"} {
-		text, err := os.ReadFile(filepath.Join("testdata", "axe", name))
-		if err == nil {
-			err = os.WriteFile(filepath.Join(part, name), text, 0o600)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	cmd := exec.Command("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--cache", filepath.Join(part, "cache"))
-	cmd.Dir = part
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("npm ci: %w\n%s", err, out)
-	}
-	if err := errors.Join(os.RemoveAll(filepath.Join(part, "cache")), os.RemoveAll(folder)); err != nil {
-		return err
-	}
-	return os.Rename(part, folder)
-}
 
 // finding is what axe-core finds, and where.
 type finding struct {
@@ -112,7 +60,7 @@ func TestOthersJudgeThePages(t *testing.T) {
 	s := newStub(t, 0)
 	script, err := axe()
 	switch {
-	case errors.Is(err, errNoNPM) && os.Getenv("CI") != "true":
+	case errors.Is(err, npm.ErrMissing) && os.Getenv("CI") != "true":
 		t.Skip(err)
 	case err != nil:
 		t.Fatal(err)

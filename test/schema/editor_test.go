@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/test/npm"
 )
 
 // editor is what editors do with yaml-language-server: they speak its protocol over its standard input and output, and answer what it asks.
@@ -50,9 +51,9 @@ type message struct {
 // open is an editor that has opened a folder. It asks nobody for the schemas of other kinds of files.
 func open(t *testing.T, folder string, settings map[string]any) *editor {
 	t.Helper()
-	script, err := languageServer()
+	modules, err := npm.Modules(filepath.Join("testdata", "editor"))
 	switch {
-	case errors.Is(err, errNoNPM) && os.Getenv("CI") != "true":
+	case errors.Is(err, npm.ErrMissing) && os.Getenv("CI") != "true":
 		t.Skip(err)
 	case err != nil:
 		t.Fatal(err)
@@ -61,7 +62,7 @@ func open(t *testing.T, folder string, settings map[string]any) *editor {
 	for name, value := range settings {
 		all[name] = value
 	}
-	server := exec.CommandContext(t.Context(), "node", script, "--stdio")
+	server := exec.CommandContext(t.Context(), "node", filepath.Join(modules, "yaml-language-server", "bin", "yaml-language-server"), "--stdio")
 	in, err := server.StdinPipe()
 	must(t, err)
 	out, err := server.StdoutPipe()

@@ -3,7 +3,6 @@ package annotations
 import (
 	"bytes"
 	"cmp"
-	"encoding/json"
 	"slices"
 	"strings"
 
@@ -252,16 +251,48 @@ func owns(fields *metav1.FieldsV1, path string) bool {
 		return true
 	}
 	raw := fields.GetRawBytes()
-	for _, step := range Steps(path) {
-		name := "f:" + step
-		if !bytes.Contains(raw, []byte(`"`+name+`"`)) {
-			return false // most lists are long, and to look for a word is cheap
+	for step := range strings.SplitSeq(path, ".") {
+		if step == "" {
+			continue
 		}
-		var members map[string]json.RawMessage
-		if json.Unmarshal(raw, &members) != nil || members[name] == nil {
+		if raw = under(raw, step); raw == nil {
 			return false
 		}
-		raw = members[name]
 	}
 	return true
+}
+
+// under returns what follows the name of a field at the top of a list of fields, or nil if it has none. The list is as API servers write it: valid JSON in which
+// names have no escapes. It is read at each event of a workload, and encoding/json takes ten to twenty times as long (BenchmarkManagers).
+func under(list []byte, field string) []byte {
+	const space = " \t\r\n"
+	if list = bytes.TrimLeft(list, space); !bytes.HasPrefix(list, []byte{'{'}) {
+		return nil
+	}
+	depth := 0
+	for i := 0; i < len(list); i++ {
+		switch list[i] {
+		case '{', '[':
+			depth++
+		case '}', ']':
+			if depth--; depth == 0 {
+				return nil
+			}
+		case '"':
+			begin := i + 1
+			for i = begin; i < len(list) && list[i] != '"'; i++ {
+				if list[i] == '\\' {
+					i++
+				}
+			}
+			if i >= len(list) {
+				return nil
+			}
+			rest, isName := bytes.CutPrefix(bytes.TrimLeft(list[i+1:], space), []byte{':'})
+			if name, isField := bytes.CutPrefix(list[begin:i], []byte("f:")); depth == 1 && isName && isField && string(name) == field {
+				return rest
+			}
+		}
+	}
+	return nil
 }

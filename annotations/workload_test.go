@@ -1,6 +1,8 @@
 package annotations
 
 import (
+	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -76,4 +78,53 @@ func TestWhoHasSetTheReplicas(t *testing.T) {
 			}
 		})
 	}
+}
+
+// FuzzOwns compares with what encoding/json reads in the same list of fields.
+func FuzzOwns(f *testing.F) {
+	ofDeployment, ofSet := managed()
+	for _, entry := range append(ofDeployment, ofSet...) {
+		for _, path := range []string{".spec.replicas", ".status.replicas", ".metadata.ownerReferences", ".metadata.annotations." + Max, ".spec", "."} {
+			f.Add(string(entry.FieldsV1.GetRawBytes()), path)
+		}
+	}
+	for _, list := range []string{
+		`{"f:metadata":{"f:spec":{"f:replicas":{}}},"f:spec":{"f:selector":{}}}`,
+		`{"f:metadata":{"f:labels":{"f:a":{}}},"f:spec": {"v:\"f:x\"":{},"f:replicas" :{}}}`,
+		`{"f:spec":{".":{},"v:\"f:replicas\"":{}}}`,
+		`{"f:spec":"f:replicas","f:metadata":["f:replicas",{"f:replicas":1}]}`,
+		`{"x":"f:spec","f:replicas":{}}`,
+		`{"f:spec":null,"g":{"f:replicas":{}}}`,
+		`{"f:spec":[],"g":{"f:replicas":{}}}`,
+		`{}`,
+		`null`,
+		`[]`,
+		`{"f:spec":{"f:replicas":null}}`,
+		`{"f:spec":{"x":1},"f:replicas":{}}`,
+	} {
+		f.Add(list, ".spec.replicas")
+	}
+	f.Fuzz(func(t *testing.T, list, path string) {
+		var whole map[string]any
+		if json.Unmarshal([]byte(list), &whole) != nil || strings.ContainsFunc(path, func(r rune) bool { return r < ' ' || strings.ContainsRune("\"\\<>&\u2028\u2029\ufffd", r) }) {
+			t.Skip("it is no list, or no name of a field")
+		}
+		canonical, err := json.Marshal(whole) // no name twice, and none with escapes that it does not need
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := owns(metav1.NewFieldsV1(string(canonical)), path)
+		want := true
+		for _, step := range Steps(path) {
+			var members map[string]json.RawMessage
+			if json.Unmarshal(canonical, &members) != nil || members["f:"+step] == nil {
+				want = false
+				break
+			}
+			canonical = members["f:"+step]
+		}
+		if got != want {
+			t.Errorf("%q among %s: %t, want %t", path, list, got, want)
+		}
+	})
 }

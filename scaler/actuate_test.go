@@ -14,7 +14,9 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
@@ -43,7 +45,11 @@ func TestWhatIsSent(t *testing.T) {
 			Details: &metav1.StatusDetails{Name: "web", Group: "apps", Kind: "deployments", Causes: []metav1.StatusCause{{Message: denied}}}}
 	}
 	put := func(path string) string {
-		return "PUT /apis/" + path + "/web/scale?fieldManager=mini-hpa  " + // client-go names no Content-Type; API servers read JSON then
+		encoding := "application/vnd.kubernetes.protobuf" // printed here as JSON
+		if !strings.HasPrefix(path, "apps/") {
+			encoding = "application/json"
+		}
+		return "PUT /apis/" + path + "/web/scale?fieldManager=mini-hpa " + encoding + " " +
 			`{"kind":"Scale","apiVersion":"autoscaling/v1","metadata":{"name":"web","namespace":"shop","uid":"u1","resourceVersion":"7"},"spec":{"replicas":5},"status":{"replicas":0}}` + "\n"
 	}
 	patch := func(path string) string {
@@ -98,6 +104,9 @@ func TestWhatIsSent(t *testing.T) {
 				if err != nil {
 					t.Error(err)
 				}
+				if r.Method == http.MethodPut {
+					body = asJSON(t, body)
+				}
 				sent = fmt.Sprintf("%s %s %s %s", r.Method, r.URL, r.Header.Get("Content-Type"), body)
 				code, answer := c.answer()
 				w.Header().Set("Content-Type", "application/json")
@@ -133,4 +142,19 @@ func TestWhatIsSent(t *testing.T) {
 			}
 		})
 	}
+}
+
+// asJSON is an object as JSON, whatever it is encoded as.
+func asJSON(t *testing.T, body []byte) []byte {
+	t.Helper()
+	object, _, err := scheme.Codecs.UniversalDeserializer().Decode(body, nil, nil)
+	if err != nil {
+		t.Error(err)
+		return nil
+	}
+	out, err := runtime.Encode(scheme.Codecs.LegacyCodec(autoscalingv1.SchemeGroupVersion), object)
+	if err != nil {
+		t.Error(err)
+	}
+	return out
 }

@@ -10,7 +10,7 @@ import (
 // ClassOf is the class of the installation that is to scale a workload with these annotations, as an Ingress has one; empty is the installation
 // without a class. A value that cannot be a class is of that one, too, so that somebody tells of it.
 func ClassOf(annotations map[string]string) string {
-	if class := strings.Trim(annotations[ClassKey], " "); IsClass(class) {
+	if class := strings.Trim(annotations[ClassKey], " "); class != "" && IsClass(class) {
 		return class
 	}
 	return ""

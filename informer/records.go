@@ -64,12 +64,35 @@ func (r *record) GetNamespace() string { return r.namespace }
 func (r *record) GetName() string { return r.name }
 
 // GetObjectMeta implements metav1.ObjectMetaAccessor.
-func (r *record) GetObjectMeta() metav1.Object {
-	meta := &metav1.ObjectMeta{Namespace: r.namespace, Name: r.name, UID: r.uid, ResourceVersion: r.version}
-	if r.owner != nil {
-		meta.OwnerReferences = []metav1.OwnerReference{*r.owner}
+func (r *record) GetObjectMeta() metav1.Object { return identity{r, &unkept} }
+
+// identity is what client-go asks of a record, several times at each event: a metav1.ObjectMeta of its own would be as large as the record. Nobody writes to it.
+type identity struct {
+	*record
+	*metav1.ObjectMeta
+}
+
+// unkept is what there is of all else that objects have.
+var unkept metav1.ObjectMeta
+
+// GetNamespace implements metav1.Object.
+func (i identity) GetNamespace() string { return i.namespace }
+
+// GetName implements metav1.Object.
+func (i identity) GetName() string { return i.name }
+
+// GetUID implements metav1.Object.
+func (i identity) GetUID() types.UID { return i.uid }
+
+// GetResourceVersion implements metav1.Object.
+func (i identity) GetResourceVersion() string { return i.version }
+
+// GetOwnerReferences implements metav1.Object.
+func (i identity) GetOwnerReferences() []metav1.OwnerReference {
+	if i.owner == nil {
+		return nil
 	}
-	return meta
+	return []metav1.OwnerReference{*i.owner}
 }
 
 // GetObjectKind implements runtime.Object.

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -201,9 +202,9 @@ func weight(t testing.TB, o any) int {
 		return len(asJSON(t, shown(o)))
 	}
 	if !k.isAnnotated() {
-		return len(asJSON(t, k.GetObjectMeta()))
+		return len(asJSON(t, metaOf(&k.record)))
 	}
-	return len(asJSON(t, k.GetObjectMeta())) + len(asJSON(t, k.selected))
+	return len(asJSON(t, metaOf(&k.record))) + len(asJSON(t, k.selected))
 }
 
 func asJSON(t testing.TB, o any) string {
@@ -331,11 +332,34 @@ func whole(p *keptPod) *corev1.Pod {
 			}
 		}
 	}
-	out.Namespace, out.Name, out.UID, out.ResourceVersion = p.namespace, p.name, p.uid, p.version
-	if p.owner != nil {
-		out.OwnerReferences = []metav1.OwnerReference{*p.owner}
-	}
+	meta := metaOf(&p.record)
+	out.Namespace, out.Name, out.UID, out.ResourceVersion, out.OwnerReferences = meta.Namespace, meta.Name, meta.UID, meta.ResourceVersion, meta.OwnerReferences
 	return out
+}
+
+// metaOf is a record as the API shows it.
+func metaOf(r *record) metav1.ObjectMeta {
+	meta := metav1.ObjectMeta{Namespace: r.namespace, Name: r.name, UID: r.uid, ResourceVersion: r.version}
+	if r.owner != nil {
+		meta.OwnerReferences = []metav1.OwnerReference{*r.owner}
+	}
+	return meta
+}
+
+// TestClientGoKnowsARecord by what it asks of any object.
+func TestClientGoKnowsARecord(t *testing.T) {
+	for _, owner := range []*metav1.OwnerReference{nil, {APIVersion: "apps/v1", Kind: "Deployment", Name: "web", UID: "u0"}} {
+		p := &keptPod{record: record{namespace: "shop", name: "web-1", uid: "u1", version: "7", owner: owner}}
+		meta, err := apimeta.Accessor(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := metav1.ObjectMeta{Namespace: meta.GetNamespace(), Name: meta.GetName(), UID: meta.GetUID(), ResourceVersion: meta.GetResourceVersion(),
+			OwnerReferences: meta.GetOwnerReferences(), Labels: meta.GetLabels(), Annotations: meta.GetAnnotations()}
+		if diff := cmp.Diff(metaOf(&p.record), got); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	}
 }
 
 // TestWhatRequestsPassIsKept of a workload that they wake, and of no other.

@@ -279,20 +279,27 @@ func under(list []byte, field string) []byte {
 				return nil
 			}
 		case '"':
-			begin := i + 1
-			for i = begin; i < len(list) && list[i] != '"'; i++ {
-				if list[i] == '\\' {
-					i++
-				}
-			}
-			if i >= len(list) {
-				return nil
-			}
-			rest, isName := bytes.CutPrefix(bytes.TrimLeft(list[i+1:], space), []byte{':'})
-			if name, isField := bytes.CutPrefix(list[begin:i], []byte("f:")); depth == 1 && isName && isField && string(name) == field {
+			text := list[i+1:]
+			n := untilQuote(text)
+			i += n + 1
+			rest, isName := bytes.CutPrefix(bytes.TrimLeft(text[min(n+1, len(text)):], space), []byte{':'})
+			if name, isField := bytes.CutPrefix(text[:n], []byte("f:")); depth == 1 && isName && isField && string(name) == field {
 				return rest
 			}
 		}
 	}
 	return nil
+}
+
+// untilQuote is how many bytes there are before the quote that ends a string of JSON.
+func untilQuote(text []byte) int {
+	for i := 0; i < len(text); i++ {
+		switch text[i] {
+		case '\\':
+			i++
+		case '"':
+			return i
+		}
+	}
+	return len(text)
 }

@@ -88,8 +88,8 @@ func (p *Policy) IdleTime() time.Duration {
 
 // At is the policy at a moment: with the bounds of the line of the Schedule that counts then.
 func (p Policy) At(t time.Time) Policy {
-	if w, ok := p.Schedule.At(t); ok {
-		p.Min, p.Max = w.Bounds(p.Min, p.Max)
+	if line, ok := p.Schedule.At(t); ok {
+		p.Min, p.Max = line.Bounds(p.Min, p.Max)
 	}
 	return p
 }
@@ -97,8 +97,8 @@ func (p Policy) At(t time.Time) Policy {
 // Widest are the fewest and the most replicas that are allowed at any time.
 func (p *Policy) Widest() (fewest, most int32) {
 	fewest, most = p.Min, p.Max
-	for w := range p.Schedule.Windows() {
-		low, high := w.Bounds(p.Min, p.Max)
+	for line := range p.Schedule.Lines() {
+		low, high := line.Bounds(p.Min, p.Max)
 		fewest, most = min(fewest, low), max(most, high)
 	}
 	return fewest, most

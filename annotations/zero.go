@@ -63,13 +63,13 @@ func setSchedule(p *draft, value string) error {
 
 // checkSchedule holds the lines that set only one bound to the other one, and warns of those that never count.
 func (p *draft) checkSchedule(annotations map[string]string) {
-	for w := range p.schedule.Windows() {
-		if low, high := w.Bounds(p.min, p.max); p.max != unread && low > high {
-			p.wrong(Path(ScheduleKey).Index(w.Line-1), strings.Join(strings.Fields(annotations[ScheduleKey]), " "), fmt.Sprintf("%s: min (%d) must be at most max (%d); what the line does not say is that of %s and %s", w, low, high, Min, Max))
+	for line := range p.schedule.Lines() {
+		if low, high := line.Bounds(p.min, p.max); p.max != unread && low > high {
+			p.wrong(Path(ScheduleKey).Index(line.Number-1), strings.Join(strings.Fields(annotations[ScheduleKey]), " "), fmt.Sprintf("%s: min (%d) must be at most max (%d); what the line does not say is that of %s and %s", line, low, high, Min, Max))
 		}
 	}
-	for _, w := range p.schedule.Shadowed() {
-		p.warnings = append(p.warnings, Warning{Key: ScheduleKey, Rule: FoundScheduleShadowed, Message: fmt.Sprintf("%s never counts: lines above it cover all of its hours, and the first that fits counts", w)})
+	for _, line := range p.schedule.Shadowed() {
+		p.warnings = append(p.warnings, Warning{Key: ScheduleKey, Rule: FoundScheduleShadowed, Message: fmt.Sprintf("%s never counts: lines above it cover all of its hours, and the first that fits counts", line)})
 	}
 }
 
@@ -79,8 +79,8 @@ func (p *draft) checkPast(now time.Time) []Warning {
 	if now.IsZero() {
 		return nil
 	}
-	for _, w := range p.schedule.Past(now) {
-		warnings = append(warnings, Warning{Key: ScheduleKey, Rule: FoundSchedulePast, Message: fmt.Sprintf("%s never counts any more: all its dates are over", w)})
+	for _, line := range p.schedule.Past(now) {
+		warnings = append(warnings, Warning{Key: ScheduleKey, Rule: FoundSchedulePast, Message: fmt.Sprintf("%s never counts any more: all its dates are over", line)})
 	}
 	return warnings
 }
@@ -146,11 +146,11 @@ func (p *draft) warnWake() {
 // lifts says whether a line of the schedule wakes the workload.
 func (p *draft) lifts() bool {
 	shadowed := p.schedule.Shadowed()
-	for w := range p.schedule.Windows() {
-		if slices.Contains(shadowed, w) {
+	for line := range p.schedule.Lines() {
+		if slices.Contains(shadowed, line) {
 			continue
 		}
-		if low, _ := w.Bounds(p.min, p.max); low > 0 {
+		if low, _ := line.Bounds(p.min, p.max); low > 0 {
 			return true
 		}
 	}

@@ -44,7 +44,7 @@ type state struct {
 	// told is the last thing said about each topic, so that nothing is said twice; what is over is not in it.
 	told map[topic]string
 	// lines are those of the schedule of which was told that the load asks for more than their max.
-	lines []schedule.Window
+	lines []schedule.Line
 	// failures are the metrics that fail or did so shortly before.
 	failures failures
 	// glance is for those who ask how the workload stands.
@@ -71,9 +71,9 @@ func (st *state) news(about topic, now string) bool {
 
 // newLine remembers a line of the schedule whose max is too low, and says whether it is new. It may be too low each night, and is meant to
 // hold the load then, so it stays told for as long as it is in the schedule.
-func (st *state) newLine(p annotations.Policy, line schedule.Window) bool {
-	all := slices.Collect(p.Schedule.Windows())
-	st.lines = slices.DeleteFunc(st.lines, func(w schedule.Window) bool { return !slices.Contains(all, w) })
+func (st *state) newLine(p annotations.Policy, line schedule.Line) bool {
+	all := slices.Collect(p.Schedule.Lines())
+	st.lines = slices.DeleteFunc(st.lines, func(l schedule.Line) bool { return !slices.Contains(all, l) })
 	if slices.Contains(st.lines, line) {
 		return false
 	}

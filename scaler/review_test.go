@@ -101,7 +101,7 @@ func TestEqualAnnotationsShareAVerdict(t *testing.T) {
 				t.Errorf("shared: %t, want %t", got, story.shared)
 			}
 			alone := c.scaler.observer.Review(w, story.surroundings)
-			if diff := cmp.Diff(&alone, second.reviewed.verdict, cmp.AllowUnexported(schedule.Schedule{}, schedule.Window{})); diff != "" {
+			if diff := cmp.Diff(&alone, second.reviewed.verdict, cmp.AllowUnexported(schedule.Schedule{}, schedule.Line{})); diff != "" {
 				t.Errorf("sharing changes the verdict (-alone +shared):\n%s", diff)
 			}
 		})

@@ -34,7 +34,7 @@ const (
 	dates
 )
 
-// days are the days on which a window begins.
+// days are the days on which the hours of a line begin.
 type days struct {
 	calendar calendar
 	// set has a bit for each day of the week (0 is Sunday) or of the month (from 1).

@@ -136,7 +136,7 @@ func TestShadowedIsExact(t *testing.T) {
 		s := mustParse(t, text)
 		counts := lineNumbers(s)
 		for _, w := range s.Shadowed() {
-			counts = slices.DeleteFunc(counts, func(line int) bool { return line == w.Line })
+			counts = slices.DeleteFunc(counts, func(line int) bool { return line == w.Number })
 			shadowed++
 		}
 		if seen := counting(s); !slices.Equal(seen, counts) {
@@ -162,13 +162,13 @@ func randomLines(r *rand.Rand) string {
 }
 
 func lineNumbers(s Schedule) []int {
-	return numbers(slices.Collect(s.Windows()))
+	return numbers(slices.Collect(s.Lines()))
 }
 
 // counting are the lines that count at some minute at which a line begins or ends, or at the start of a day.
 func counting(s Schedule) []int {
 	minutes := []int32{0}
-	for w := range s.Windows() {
+	for w := range s.Lines() {
 		minutes = append(minutes, w.from, w.to%secondsOfDay)
 	}
 	slices.Sort(minutes)
@@ -177,7 +177,7 @@ func counting(s Schedule) []int {
 	for day := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC); day.Year() < 2028; day = day.AddDate(0, 0, 1) {
 		for _, second := range minutes {
 			if w, ok := s.At(day.Add(time.Duration(second) * time.Second)); ok {
-				seen[w.Line] = true
+				seen[w.Number] = true
 			}
 		}
 	}

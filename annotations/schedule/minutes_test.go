@@ -203,8 +203,8 @@ func (y *year) at(t time.Time) int {
 	minute := local.Hour()*60 + local.Minute()
 	want := slices.IndexFunc(y.marked, func(m *marks) bool { return m[minute] })
 	got, ok := y.schedule.At(t)
-	if ok != (want >= 0) || ok && got.Line != want+2 {
+	if ok != (want >= 0) || ok && got.Number != want+2 {
 		y.t.Fatalf("%v: got %v, want %d", local, got, want+2)
 	}
-	return got.Line
+	return got.Number
 }

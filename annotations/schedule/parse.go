@@ -20,19 +20,19 @@ func Parse(text string, zones *Zones) (Schedule, error) {
 		if line.Words[0].Value == "zone" {
 			p.readZone(line, i == 0)
 		} else {
-			p.readWindow(line)
+			p.readLine(line)
 		}
 	}
-	if len(p.windows) == 0 && len(p.problems) == 0 {
+	if len(p.lines) == 0 && len(p.problems) == 0 {
 		p.problems = append(p.problems, lines.Problem{Message: "must have at least one line such as " + example})
 	}
 	if len(p.problems) > 0 {
 		return Schedule{}, lines.Join(p.problems)
 	}
-	for i := range p.windows {
-		p.windows[i].zone = p.zone.String()
+	for i := range p.lines {
+		p.lines[i].zone = p.zone.String()
 	}
-	return Schedule{p.zone, p.windows}, nil
+	return Schedule{p.zone, p.lines}, nil
 }
 
 const example = `"Mon-Fri 07:30-20:00 min=5 max=40"`
@@ -40,7 +40,7 @@ const example = `"Mon-Fri 07:30-20:00 min=5 max=40"`
 type parser struct {
 	zones    *Zones
 	zone     *time.Location
-	windows  []Window
+	lines    []Line
 	problems []lines.Problem
 }
 
@@ -66,8 +66,8 @@ func (p *parser) readZone(line lines.Line, isFirst bool) {
 	p.zone = zone
 }
 
-func (p *parser) readWindow(line lines.Line) {
-	w := Window{Line: line.Number, min: unset, max: unset}
+func (p *parser) readLine(line lines.Line) {
+	l := Line{Number: line.Number, min: unset, max: unset}
 	found := len(p.problems)
 	words := line.Words
 	if len(words) < 2 || words[1].Key != "" {
@@ -75,16 +75,16 @@ func (p *parser) readWindow(line lines.Line) {
 		return
 	}
 	var err error
-	if w.days, err = readDays(words[0].Value); err != nil {
+	if l.days, err = readDays(words[0].Value); err != nil {
 		p.wrong(line, words[0].Column, "days %s %v", lines.Quote(words[0].Value), err)
 	}
-	if w.from, w.to, err = readHours(words[1].Value); err != nil {
+	if l.from, l.to, err = readHours(words[1].Value); err != nil {
 		p.wrong(line, words[1].Column, "hours %s %v", lines.Quote(words[1].Value), err)
 	}
-	w.text = words[0].Value + " " + words[1].Value
-	p.readBounds(&w, line)
+	l.text = words[0].Value + " " + words[1].Value
+	p.readBounds(&l, line)
 	if len(p.problems) == found {
-		p.windows = append(p.windows, w)
+		p.lines = append(p.lines, l)
 	}
 }
 
@@ -103,7 +103,7 @@ func readHours(word string) (from, to int32, err error) {
 }
 
 // readBounds reads what follows days and hours.
-func (p *parser) readBounds(w *Window, line lines.Line) {
+func (p *parser) readBounds(l *Line, line lines.Line) {
 	const allowed = `"min", "max" or "replicas"`
 	found, replicas, column := len(p.problems), false, line.Words[1].Column
 	for _, word := range line.Words[2:] {
@@ -115,11 +115,11 @@ func (p *parser) readBounds(w *Window, line lines.Line) {
 		n, err := strconv.ParseUint(word.Value, 10, 31)
 		switch word.Key {
 		case "min":
-			w.min = int32(n)
+			l.min = int32(n)
 		case "max":
-			w.max = int32(n)
+			l.max = int32(n)
 		case "replicas":
-			w.min, w.max, replicas = int32(n), int32(n), true
+			l.min, l.max, replicas = int32(n), int32(n), true
 		default:
 			p.wrong(line, word.Column, "key %s must be %s", lines.Quote(word.Key), allowed)
 			continue
@@ -132,9 +132,9 @@ func (p *parser) readBounds(w *Window, line lines.Line) {
 	case len(p.problems) > found:
 	case replicas && len(line.Words) > 3:
 		p.wrong(line, column, "must have either replicas or min and max")
-	case w.min == unset && w.max == unset:
+	case l.min == unset && l.max == unset:
 		p.wrong(line, column, "must have min, max or replicas after the hours, such as %s", example)
-	case w.min != unset && w.max != unset && w.min > w.max:
-		p.wrong(line, column, "min %d must not be above max %d", w.min, w.max)
+	case l.min != unset && l.max != unset && l.min > l.max:
+		p.wrong(line, column, "min %d must not be above max %d", l.min, l.max)
 	}
 }

@@ -5,9 +5,9 @@
 //	Mon-Fri 07:30-20:00 min=5 max=40
 //	daily 22:00-06:00 replicas=0
 //
-// A line counts at an instant if the date and the time that the clocks of its zone show then are in it, and in no line above it. A window
-// that goes over midnight belongs to the day on which it begins. So in the hour that is skipped when clocks are set forward nothing begins
-// or ends, and in the one that comes twice a window is there twice.
+// A line counts at an instant if the date and the time that the clocks of its zone show then are in it, and in no line above it. Hours
+// that go over midnight belong to the day on which they begin. So in the hour that is skipped when clocks are set forward nothing begins
+// or ends, and in the one that comes twice a line may count twice.
 package schedule
 
 import (
@@ -21,15 +21,15 @@ const horizon = 2 * 366 * secondsOfDay * time.Second
 
 // Schedule is the lines of one annotation. It is a value that never changes; the zero value has no line.
 type Schedule struct {
-	zone    *time.Location
-	windows []Window
+	zone  *time.Location
+	lines []Line
 }
 
 // IsZero says whether there is no line.
-func (s Schedule) IsZero() bool { return len(s.windows) == 0 }
+func (s Schedule) IsZero() bool { return len(s.lines) == 0 }
 
 // Equal says whether two schedules have the same lines and the same zone.
-func (s Schedule) Equal(other Schedule) bool { return slices.Equal(s.windows, other.windows) }
+func (s Schedule) Equal(other Schedule) bool { return slices.Equal(s.lines, other.lines) }
 
 // Zone is the name of the zone whose clocks count; empty without a line.
 func (s Schedule) Zone() string {
@@ -39,18 +39,18 @@ func (s Schedule) Zone() string {
 	return s.zone.String()
 }
 
-// Windows are all lines, from the top.
-func (s Schedule) Windows() iter.Seq[Window] { return slices.Values(s.windows) }
+// Lines are all lines, from the top.
+func (s Schedule) Lines() iter.Seq[Line] { return slices.Values(s.lines) }
 
 // At is the line that counts at an instant: the first one that it is in. There may be none.
-func (s Schedule) At(t time.Time) (Window, bool) {
+func (s Schedule) At(t time.Time) (Line, bool) {
 	if s.IsZero() {
-		return Window{}, false
+		return Line{}, false
 	}
-	if i := s.first(momentAt(t.Unix() + s.offset(t))); i < len(s.windows) {
-		return s.windows[i], true
+	if i := s.first(momentAt(t.Unix() + s.offset(t))); i < len(s.lines) {
+		return s.lines[i], true
 	}
-	return Window{}, false
+	return Line{}, false
 }
 
 // Next is the first instant after t at which At is not what it is at t, in the zone of the schedule. It is the zero time if there is none
@@ -105,12 +105,12 @@ func (s Schedule) offset(t time.Time) int64 {
 
 // first is the index of the first line that a moment is in, or the number of lines if it is in none.
 func (s Schedule) first(m moment) int {
-	for i := range s.windows {
-		if _, ok := s.windows[i].reach(m); ok {
+	for i := range s.lines {
+		if _, ok := s.lines[i].reach(m); ok {
 			return i
 		}
 	}
-	return len(s.windows)
+	return len(s.lines)
 }
 
 // change is when another line will count than the given one, which counts now, while nobody sets the clocks: when that one ends, or one
@@ -121,11 +121,11 @@ func (s Schedule) change(now moment, counts int) (wall int64, found bool) {
 			wall, found = at, true
 		}
 	}
-	if counts < len(s.windows) {
-		consider(s.windows[counts].end(now))
+	if counts < len(s.lines) {
+		consider(s.lines[counts].end(now))
 	}
-	for i := range s.windows[:counts] {
-		consider(s.windows[i].start(now))
+	for i := range s.lines[:counts] {
+		consider(s.lines[i].start(now))
 	}
 	return wall, found
 }

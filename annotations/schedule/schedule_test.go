@@ -27,7 +27,7 @@ func moments(s Schedule, from time.Time, changes int) []string {
 	const layout = "2006-01-02 15:04 -07:00"
 	said := func(t time.Time) string {
 		w, _ := s.At(t)
-		return fmt.Sprintf("%s: line %d", t.In(s.zone).Format(layout), w.Line)
+		return fmt.Sprintf("%s: line %d", t.In(s.zone).Format(layout), w.Number)
 	}
 	all := []string{said(from)}
 	for range changes {
@@ -108,7 +108,7 @@ func TestStories(t *testing.T) {
 			[]string{"2026-12-23 12:00 +00:00: line 4", "2026-12-23 18:00 +00:00: line 0", "2026-12-24 00:00 +00:00: line 2", "2026-12-25 00:00 +00:00: line 0",
 				"2026-12-25 08:00 +00:00: line 4", "2026-12-25 18:00 +00:00: line 0"},
 		},
-		"whole days in a row are one window": {
+		"whole days in a row are one time": {
 			"zone UTC\nFri-Mon 00:00-24:00 min=5", "2026-11-19T12:00:00Z",
 			[]string{"2026-11-19 12:00 +00:00: line 0", "2026-11-20 00:00 +00:00: line 2", "2026-11-24 00:00 +00:00: line 0", "2026-11-27 00:00 +00:00: line 2"},
 		},
@@ -177,14 +177,14 @@ func TestNoLine(t *testing.T) {
 	}
 }
 
-func TestWindow(t *testing.T) {
+func TestLine(t *testing.T) {
 	s := mustParse(t, "zone Europe/Berlin\n\nMon-Fri 07:30-20:00 min=5 max=40\nSat 00:00-24:00 replicas=0\ndaily 10:00-11:00 min=0\ndaily 00:00-24:00 max=2147483647")
 	want := []string{
 		`line 3, "Mon-Fri 07:30-20:00", Europe/Berlin: 5 to 40`, `line 4, "Sat 00:00-24:00", Europe/Berlin: 0 to 0`,
 		`line 5, "daily 10:00-11:00", Europe/Berlin: 0 to 3`, `line 6, "daily 00:00-24:00", Europe/Berlin: 2 to 2147483647`,
 	}
 	var got []string
-	for w := range s.Windows() {
+	for w := range s.Lines() {
 		fewest, most := w.Bounds(2, 3)
 		got = append(got, fmt.Sprintf("%v: %d to %d", w, fewest, most))
 	}
@@ -358,10 +358,10 @@ func TestUnused(t *testing.T) {
 	}
 }
 
-func numbers(windows []Window) []int {
+func numbers(lines []Line) []int {
 	var all []int
-	for _, w := range windows {
-		all = append(all, w.Line)
+	for _, w := range lines {
+		all = append(all, w.Number)
 	}
 	slices.Sort(all)
 	return all
@@ -379,7 +379,7 @@ func TestTextOfASchedule(t *testing.T) {
 			t.Errorf("%q is written as %q, error %v; want %q", text, written, err, want)
 		}
 		var read Schedule
-		if err := read.UnmarshalText(written); err != nil || read.Zone() != s.Zone() || len(read.windows) != len(s.windows) {
+		if err := read.UnmarshalText(written); err != nil || read.Zone() != s.Zone() || len(read.lines) != len(s.lines) {
 			t.Errorf("%q reads as %v, error %v", written, read, err)
 		}
 	}

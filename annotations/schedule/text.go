@@ -11,8 +11,8 @@ func (s Schedule) MarshalText() ([]byte, error) {
 	if !s.IsZero() && s.zone != time.UTC {
 		text = fmt.Appendf(text, "zone %s\n", s.zone)
 	}
-	for _, w := range s.windows {
-		text = fmt.Appendf(text, "%s %s\n", w.When(), w.Says())
+	for _, l := range s.lines {
+		text = fmt.Appendf(text, "%s %s\n", l.When(), l.Says())
 	}
 	return text, nil
 }

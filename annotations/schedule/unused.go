@@ -7,18 +7,18 @@ import (
 )
 
 // Shadowed are the lines that never count, whatever the date, because lines above them cover all of their hours.
-func (s Schedule) Shadowed() []Window {
-	counts := make([]bool, len(s.windows))
-	for i, w := range s.windows {
-		if w.days.calendar == dates && !w.isLong() {
+func (s Schedule) Shadowed() []Line {
+	counts := make([]bool, len(s.lines))
+	for i, l := range s.lines {
+		if l.days.calendar == dates && !l.isLong() {
 			s.markDates(i, counts)
 		}
 	}
 	s.markAnyDate(counts)
-	var shadowed []Window
-	for i, w := range s.windows {
+	var shadowed []Line
+	for i, l := range s.lines {
 		if !counts[i] {
-			shadowed = append(shadowed, w)
+			shadowed = append(shadowed, l)
 		}
 	}
 	return shadowed
@@ -26,7 +26,7 @@ func (s Schedule) Shadowed() []Window {
 
 // markDates marks the lines that count on the dates of a line, until that one does.
 func (s Schedule) markDates(line int, counts []bool) {
-	d := s.windows[line].days
+	d := s.lines[line].days
 	for number := int64(d.first); number <= int64(d.last)+1 && !counts[line]; number++ {
 		s.mark(moment{today: dateOf(number), yesterday: dateOf(number - 1)}, counts)
 	}
@@ -57,14 +57,14 @@ func (s Schedule) markAnyDate(counts []bool) {
 // mark marks the lines that count in some minute of the moment's day.
 func (s Schedule) mark(day moment, counts []bool) {
 	var covered minutes
-	for i, w := range s.windows {
-		isGuess := day.today.number == never && w.isLong()
+	for i, l := range s.lines {
+		isGuess := day.today.number == never && l.isLong()
 		if isGuess {
-			w.days = days{set: wholeWeek}
+			l.days = days{set: wholeWeek}
 		}
-		for _, begin := range [...]int32{0, w.from} {
+		for _, begin := range [...]int32{0, l.from} {
 			day.second = begin
-			end, ok := w.reach(day)
+			end, ok := l.reach(day)
 			if !ok {
 				continue
 			}
@@ -80,9 +80,9 @@ func (s Schedule) mark(day moment, counts []bool) {
 }
 
 // isLong says whether a line has more dates than are looked at one by one. It is taken for one of every day, which covers nothing itself.
-func (w *Window) isLong() bool {
+func (l *Line) isLong() bool {
 	const most = 92
-	return w.days.calendar == dates && w.days.last-w.days.first > most
+	return l.days.calendar == dates && l.days.last-l.days.first > most
 }
 
 // minutes has a bit for each minute of a day.
@@ -103,11 +103,11 @@ func (m *minutes) add(from, to int32) bool {
 }
 
 // Past are the lines all of whose dates are more than a day ago. No clock is set back by more than a day.
-func (s Schedule) Past(now time.Time) []Window {
-	var past []Window
-	for _, w := range s.windows {
-		if day, ends := w.pastFrom(); ends && s.day(now) >= day {
-			past = append(past, w)
+func (s Schedule) Past(now time.Time) []Line {
+	var past []Line
+	for _, l := range s.lines {
+		if day, ends := l.pastFrom(); ends && s.day(now) >= day {
+			past = append(past, l)
 		}
 	}
 	return past
@@ -116,8 +116,8 @@ func (s Schedule) Past(now time.Time) []Window {
 // NextPast is the first instant after t, to an hour, at which Past are more lines than at t; the zero time if there is none.
 func (s Schedule) NextPast(t time.Time) time.Time {
 	var next time.Time
-	for _, w := range s.windows {
-		day, ends := w.pastFrom()
+	for _, l := range s.lines {
+		day, ends := l.pastFrom()
 		if !ends || s.day(t) >= day {
 			continue
 		}
@@ -133,7 +133,7 @@ func (s Schedule) NextPast(t time.Time) time.Time {
 }
 
 // pastFrom is the day from which on all dates of a line are past; false if it has no dates.
-func (w *Window) pastFrom() (int64, bool) { return int64(w.days.last) + 3, w.days.calendar == dates }
+func (l *Line) pastFrom() (int64, bool) { return int64(l.days.last) + 3, l.days.calendar == dates }
 
 // day is the number of the day that clocks show in the zone of the schedule.
 func (s Schedule) day(t time.Time) int64 { return momentAt(t.Unix() + s.offset(t)).today.number }

@@ -31,9 +31,9 @@ func (v *view) correct(d draft) draft {
 }
 
 // line is the line of the schedule that counts; nil if none does.
-func (v *view) line() *schedule.Window {
-	if w, ok := v.policy.Schedule.At(v.Time); ok {
-		return &w
+func (v *view) line() *schedule.Line {
+	if line, ok := v.policy.Schedule.At(v.Time); ok {
+		return &line
 	}
 	return nil
 }
@@ -41,7 +41,7 @@ func (v *view) line() *schedule.Window {
 // outOfBounds is a number of replicas that is above the one bound or below the other.
 type outOfBounds struct {
 	current, bound int32
-	line           *schedule.Window
+	line           *schedule.Line
 }
 
 // String says that the present number is out of bounds.
@@ -74,7 +74,7 @@ func (v *view) bound(d draft) draft {
 // bounds are the least and the most replicas, and what they made of a number.
 type bounds struct {
 	min, max, from, to int32
-	line               *schedule.Window
+	line               *schedule.Line
 }
 
 // String says within which bounds the replicas are, or were not.

@@ -109,14 +109,14 @@ func scheduled(p annotations.Policy, now time.Time) *scheduleJSON {
 	}
 	then := p.At(now)
 	counts, _ := p.Schedule.At(now)
-	form := &scheduleJSON{Zone: p.Schedule.Zone(), Next: p.Schedule.Next(now), Now: boundsJSON{MinReplicas: then.Min, MaxReplicas: then.Max, Line: counts.Line}}
-	for w := range p.Schedule.Windows() {
-		line := lineJSON{Line: w.Line, When: w.When()}
-		fewest, most := w.Bounds(0, 0)
-		if w.SetsMin() {
+	form := &scheduleJSON{Zone: p.Schedule.Zone(), Next: p.Schedule.Next(now), Now: boundsJSON{MinReplicas: then.Min, MaxReplicas: then.Max, Line: counts.Number}}
+	for l := range p.Schedule.Lines() {
+		line := lineJSON{Line: l.Number, When: l.When()}
+		fewest, most := l.Bounds(0, 0)
+		if l.SetsMin() {
 			line.MinReplicas = &fewest
 		}
-		if w.SetsMax() {
+		if l.SetsMax() {
 			line.MaxReplicas = &most
 		}
 		form.Lines = append(form.Lines, line)

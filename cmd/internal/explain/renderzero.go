@@ -36,16 +36,16 @@ func (p page) schedule(a annotations.Policy, now time.Time) {
 	if next := a.Schedule.Next(now); !next.IsZero() {
 		p.Row("next", fmt.Sprintf("%s; from %s on, in %s", bounds(a, next), next.Format("Mon 2006-01-02 15:04 MST"), cli.Short(next.Sub(now).Truncate(time.Second))))
 	}
-	for w := range a.Schedule.Windows() {
-		p.Row("schedule", fmt.Sprintf("%s: %s", w, w.Says()))
+	for line := range a.Schedule.Lines() {
+		p.Row("schedule", fmt.Sprintf("%s: %s", line, line.Says()))
 	}
 }
 
 // bounds are those of a moment, and which line of the schedule they are from.
 func bounds(a annotations.Policy, at time.Time) string {
 	then, by := a.At(at), "no line counts"
-	if w, ok := a.Schedule.At(at); ok {
-		by = fmt.Sprintf("by line %d", w.Line)
+	if line, ok := a.Schedule.At(at); ok {
+		by = fmt.Sprintf("by line %d", line.Number)
 	}
 	return fmt.Sprintf("%d to %d (%s)", then.Min, then.Max, by)
 }

@@ -13,8 +13,8 @@ import (
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
 )
 
-// outage is the metrics that fail for one reason, which one Event tells.
-type outage struct {
+// cause is why metrics of a workload fail, and which ones do: one Event tells it.
+type cause struct {
 	event, detail string
 	metrics       []string
 }
@@ -61,10 +61,10 @@ func (f failures) due() time.Duration {
 	return next
 }
 
-// after are the failures after one more decision, and outages those that have to be told now. A failure that passes by itself, such as that
+// after are the failures after one more decision, and causes why those fail that have to be told now. A failure that passes by itself, such as that
 // of pods that have just started and have no samples yet, is not told, and does not end one that was told. If nothing was measured, no
 // metric's state is known.
-func (f failures) after(now time.Time, p annotations.Policy, decision recommend.Decision) (after failures, outages []outage) {
+func (f failures) after(now time.Time, p annotations.Policy, decision recommend.Decision) (after failures, causes []cause) {
 	looked := decision.Measured(p.Metrics)
 	awaited := map[string]bool{} // by metric; one that is not in it is gone, or was not looked at
 	for i, m := range decision.Metrics {
@@ -75,7 +75,7 @@ func (f failures) after(now time.Time, p annotations.Policy, decision recommend.
 		}
 		spell, news := f[failure{key, event}].Look(true, now)
 		if after = after.with(failure{key, event}, spell); news {
-			outages = with(outages, outage{event: event, detail: m.Failure.Detail, metrics: []string{m.Failure.Metric}})
+			causes = with(causes, cause{event: event, detail: m.Failure.Detail, metrics: []string{m.Failure.Metric}})
 		}
 	}
 	for known, spell := range f {
@@ -90,7 +90,7 @@ func (f failures) after(now time.Time, p annotations.Policy, decision recommend.
 			after = after.with(known, spell)
 		}
 	}
-	return after, outages
+	return after, causes
 }
 
 // with adds a failure, as append does.
@@ -102,18 +102,18 @@ func (f failures) with(one failure, spell Spell) failures {
 	return f
 }
 
-// with adds an outage, to one of the same text if there is one: when the resource metrics API is down, all that is read from it is.
-func with(outages []outage, o outage) []outage {
-	for i := range outages {
-		if outages[i].detail != o.detail {
+// with adds a cause, to one of the same text if there is one: when the resource metrics API is down, all that is read from it is.
+func with(causes []cause, c cause) []cause {
+	for i := range causes {
+		if causes[i].detail != c.detail {
 			continue
 		}
-		if !slices.Contains(outages[i].metrics, o.metrics[0]) {
-			outages[i].metrics = append(outages[i].metrics, o.metrics[0])
+		if !slices.Contains(causes[i].metrics, c.metrics[0]) {
+			causes[i].metrics = append(causes[i].metrics, c.metrics[0])
 		}
-		return outages
+		return causes
 	}
-	return append(outages, o)
+	return append(causes, c)
 }
 
 // eventOf is the Event for a failed metric, which may be a line of mini-hpa/sources; "" for one that works and for failures that pass by themselves.
@@ -145,21 +145,21 @@ func failedEvents() map[autoscalingv2.MetricSourceType]string {
 }
 
 // failureText says what failed and what that means.
-func failureText(outages []outage, working bool, p annotations.Policy, decision recommend.Decision) string {
+func failureText(causes []cause, working bool, p annotations.Policy, decision recommend.Decision) string {
 	if !working && !decision.Asleep {
-		return join(outages, func(o outage) string { return o.detail })
+		return join(causes, func(c cause) string { return c.detail })
 	}
 	metrics := 0
-	text := join(outages, func(o outage) string {
-		metrics += len(o.metrics)
-		names := strings.Join(o.metrics, ", ")
+	text := join(causes, func(c cause) string {
+		metrics += len(c.metrics)
+		names := strings.Join(c.metrics, ", ")
 		switch {
-		case len(o.metrics) > 1:
-			return "metrics " + names + ": " + o.detail
-		case strings.Contains(o.detail, names):
-			return o.detail
+		case len(c.metrics) > 1:
+			return "metrics " + names + ": " + c.detail
+		case strings.Contains(c.detail, names):
+			return c.detail
 		}
-		return "metric " + names + ": " + o.detail
+		return "metric " + names + ": " + c.detail
 	})
 	until := "it is"
 	if metrics > 1 {

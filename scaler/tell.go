@@ -109,16 +109,16 @@ func (s *Scaler) tell(st *state, w *annotations.Workload, p annotations.Policy, 
 // tellMetrics tells of each metric when it fails, and once when all that were told to fail work again.
 func (s *Scaler) tellMetrics(st *state, w *annotations.Workload, p annotations.Policy, decision recommend.Decision) {
 	working := slices.ContainsFunc(decision.Metrics, func(m recommend.MetricResult) bool { return !m.Failed })
-	var outages []outage
-	st.failures, outages = st.failures.after(s.now(), p, decision)
-	for len(outages) > 0 {
-		event := outages[0].event
-		var one []outage // Event
-		outages = slices.DeleteFunc(outages, func(o outage) bool {
-			if o.event == event {
-				one = append(one, o)
+	var causes []cause
+	st.failures, causes = st.failures.after(s.now(), p, decision)
+	for len(causes) > 0 {
+		event := causes[0].event
+		var one []cause // Event
+		causes = slices.DeleteFunc(causes, func(c cause) bool {
+			if c.event == event {
+				one = append(one, c)
 			}
-			return o.event == event
+			return c.event == event
 		})
 		s.event(w, corev1.EventTypeWarning, event, failureText(one, working, p, decision))
 		st.news(topicMetrics, event)

@@ -13,13 +13,13 @@ import (
 )
 
 // act writes the decision, unless it is 0 and that would lose requests, as what closes the doors says. A conflict comes back as an error too, so that the workload is looked at again soon.
-func (s *Scaler) act(ctx context.Context, st *state, w *annotations.Workload, p annotations.Policy, decision recommend.Decision) error {
+func (s *Scaler) act(ctx context.Context, mem *remembered, w *annotations.Workload, p annotations.Policy, decision recommend.Decision) error {
 	if decision.Desired == decision.Current {
-		delete(st.told, topicWrite)
-		return s.sign(ctx, st, w, p, decision)
+		delete(mem.told, topicWrite)
+		return s.sign(ctx, mem, w, p, decision)
 	}
-	if p.Mode == annotations.ModeObserve || ctx.Err() != nil || st.closed != nil && decision.Desired == 0 || s.yields(st, w, p, decision) {
-		st.conflicts = conflicts{} // no write is being tried any more
+	if p.Mode == annotations.ModeObserve || ctx.Err() != nil || mem.closed != nil && decision.Desired == 0 || s.yields(mem, w, p, decision) {
+		mem.conflicts = conflicts{} // no write is being tried any more
 		return nil
 	}
 	ctx, cancel := finish(ctx)
@@ -27,33 +27,33 @@ func (s *Scaler) act(ctx context.Context, st *state, w *annotations.Workload, p 
 	based := w
 	// Who has patched to 0 is not on record, and a patch cannot test for 0: a Scale omits it.
 	if decision.Desired > 0 && decision.Current > 0 {
-		based = st.conflicts.condition(w)
+		based = mem.conflicts.condition(w)
 	}
 	stored, err := s.scales.Scale(ctx, based, decision.Desired)
 	if err != nil {
-		return s.failed(st, w, decision, err)
+		return s.failed(mem, w, decision, err)
 	}
-	if st.conflicts.patches(w.Version) {
-		delete(st.told, topicPatch)
+	if mem.conflicts.patches(w.Version) {
+		delete(mem.told, topicPatch)
 	}
-	st.conflicts = conflicts{}
-	st.version.replace(w.Version)
+	mem.conflicts = conflicts{}
+	mem.version.replace(w.Version)
 	if stored != "" {
-		st.version.meet(stored)
+		mem.version.meet(stored)
 	}
-	s.applied(st, w, decision)
+	s.applied(mem, w, decision)
 	return nil
 }
 
 // sign puts mini-hpa's name to a sleep that nobody is on record for, so that the process that leads next knows of it, too. What passes soon comes back as an error, so
 // that the workload is looked at again soon. Anything else is told, and tried again after a pause unless it was refused: it is not urgent.
-func (s *Scaler) sign(ctx context.Context, st *state, w *annotations.Workload, p annotations.Policy, d recommend.Decision) error {
-	n := &st.nap
+func (s *Scaler) sign(ctx context.Context, mem *remembered, w *annotations.Workload, p annotations.Policy, d recommend.Decision) error {
+	n := &mem.nap
 	if !d.Asleep || !n.ours || n.signed {
-		delete(st.told, topicSign)
+		delete(mem.told, topicSign)
 	}
 	if !d.Asleep || !n.signs(s.now()) || !w.SignsZero() || p.Mode == annotations.ModeObserve {
-		st.conflicts = conflicts{} // no write is being tried any more
+		mem.conflicts = conflicts{} // no write is being tried any more
 		return nil
 	}
 	stored, err := s.scales.Scale(ctx, w, 0)
@@ -63,18 +63,18 @@ func (s *Scaler) sign(ctx context.Context, st *state, w *annotations.Workload, p
 	case apierrors.IsNotFound(err):
 		return nil
 	case passes(err):
-		if err = st.conflicts.add(err, w.Version, s.now()); !st.conflicts.passing(err, s.now()) {
-			s.tellUnsigned(st, w, err)
+		if err = mem.conflicts.add(err, w.Version, s.now()); !mem.conflicts.passing(err, s.now()) {
+			s.tellUnsigned(mem, w, err)
 		}
 		return fmt.Errorf("putting on record that %s sleeps: %w", w.Title(), err)
 	}
-	st.conflicts = conflicts{}
+	mem.conflicts = conflicts{}
 	switch {
 	case err == nil:
 		n.tried = true
-		delete(st.told, topicSign)
+		delete(mem.told, topicSign)
 		if stored != "" {
-			st.version.meet(stored)
+			mem.version.meet(stored)
 		}
 		return nil
 	case refused(err):
@@ -82,39 +82,39 @@ func (s *Scaler) sign(ctx context.Context, st *state, w *annotations.Workload, p
 	default:
 		n.pauses(s.now())
 	}
-	s.tellUnsigned(st, w, err)
+	s.tellUnsigned(mem, w, err)
 	return nil
 }
 
 // applied remembers and reports a write.
-func (s *Scaler) applied(st *state, w *annotations.Workload, decision recommend.Decision) {
-	st.history, st.past.Unwritten = st.history.Applied(decision), false
-	st.replicas, st.stand, st.attempt, st.nap = decision.Desired, written(decision), nil, nap{ours: decision.Desired == 0}
-	s.woke(st, w.Key, decision)
-	s.tellRescale(st, w, decision)
+func (s *Scaler) applied(mem *remembered, w *annotations.Workload, decision recommend.Decision) {
+	mem.history, mem.past.Unwritten = mem.history.Applied(decision), false
+	mem.replicas, mem.stand, mem.attempt, mem.nap = decision.Desired, written(decision), nil, nap{ours: decision.Desired == 0}
+	s.woke(mem, w.Key, decision)
+	s.tellRescale(mem, w, decision)
 }
 
 // failed remembers a write without a good answer. Unless it was refused or not sent at all, it may have been carried out, because the
 // answer may be lost. After a conflict it was not, though a retry on the way may have conflicted with its own first try: see namesake.
-func (s *Scaler) failed(st *state, w *annotations.Workload, decision recommend.Decision, err error) error {
+func (s *Scaler) failed(mem *remembered, w *annotations.Workload, decision recommend.Decision, err error) error {
 	if apierrors.IsNotFound(err) {
 		return nil // deleted meanwhile: a normal end
 	}
-	conflict, patched := apierrors.IsConflict(err), st.conflicts.patches(w.Version)
-	if (conflict || !refused(err) && !errors.Is(err, ErrNotSent)) && (st.attempt == nil || st.attempt.version != w.Version && !conflict) {
-		st.attempt = &attempt{version: w.Version, decision: decision, at: s.now(), patched: patched, conflict: conflict}
+	conflict, patched := apierrors.IsConflict(err), mem.conflicts.patches(w.Version)
+	if (conflict || !refused(err) && !errors.Is(err, ErrNotSent)) && (mem.attempt == nil || mem.attempt.version != w.Version && !conflict) {
+		mem.attempt = &attempt{version: w.Version, decision: decision, at: s.now(), patched: patched, conflict: conflict}
 	}
 	switch {
 	case passes(err):
-		err = st.conflicts.add(err, w.Version, s.now())
+		err = mem.conflicts.add(err, w.Version, s.now())
 	case refused(err):
-		st.conflicts.refuse(w.Version)
+		mem.conflicts.refuse(w.Version)
 	}
 	if conflict {
 		s.telemetry.conflicts.Inc()
 	}
-	if !st.conflicts.passing(err, s.now()) && !errors.Is(err, ErrNotLeading) {
-		s.tellFailedRescale(st, w, decision, err, patched)
+	if !mem.conflicts.passing(err, s.now()) && !errors.Is(err, ErrNotLeading) {
+		s.tellFailedRescale(mem, w, decision, err, patched)
 	}
 	return fmt.Errorf("scaling %s from %d to %d: %w", w.Title(), decision.Current, decision.Desired, err)
 }
@@ -133,27 +133,27 @@ func finish(ctx context.Context) (context.Context, context.CancelFunc) {
 
 // yields says whether a decision is not written now because a rival would overwrite it. It also counts and tells that. A number that the
 // rival sets during a pause does not count; otherwise a rival who writes often would make the pause last for ever.
-func (s *Scaler) yields(st *state, w *annotations.Workload, p annotations.Policy, decision recommend.Decision) bool {
+func (s *Scaler) yields(mem *remembered, w *annotations.Workload, p annotations.Policy, decision recommend.Decision) bool {
 	now := s.now()
-	if !st.rival.paused(now) && st.stand.undone(decision.Current, decision.Desired) {
-		st.stand = stand{}
-		if st.rival == nil {
-			st.rival = &rival{}
+	if !mem.rival.paused(now) && mem.stand.undone(decision.Current, decision.Desired) {
+		mem.stand = stand{}
+		if mem.rival == nil {
+			mem.rival = &rival{}
 		}
-		st.rival.takeBack(now, p.SyncPeriod)
-		s.tellRival(st, w, decision, st.rival.pause(p.SyncPeriod))
+		mem.rival.takeBack(now, p.SyncPeriod)
+		s.tellRival(mem, w, decision, mem.rival.pause(p.SyncPeriod))
 	}
-	return st.rival.paused(now)
+	return mem.rival.paused(now)
 }
 
 // calm lets a rival rest, and agrees to what a decision agrees to, unless it is a number on the way during a pause.
-func (s *Scaler) calm(st *state, p annotations.Policy, decision recommend.Decision) {
+func (s *Scaler) calm(mem *remembered, p annotations.Policy, decision recommend.Decision) {
 	now := s.now()
-	st.rival.rest(now, p.SyncPeriod)
-	if !st.rival.insists(now) {
-		delete(st.told, topicRival)
+	mem.rival.rest(now, p.SyncPeriod)
+	if !mem.rival.insists(now) {
+		delete(mem.told, topicRival)
 	}
-	if decision.Desired == decision.Current && decision.Decided() && !st.rival.paused(now) {
-		st.stand = agreed(decision.Current)
+	if decision.Desired == decision.Current && decision.Decided() && !mem.rival.paused(now) {
+		mem.stand = agreed(decision.Current)
 	}
 }

@@ -39,12 +39,12 @@ func (s *Scaler) leads(key annotations.Key) []wake.Lead {
 
 // stranded says why requests cannot wake a workload any more that sleeps, though its annotations can be followed: something around it has changed, so that
 // nothing is decided on it. It is woken before, as whoever comes would find nobody; once it is awake, its number stands.
-func (s *Scaler) stranded(st *state, w *annotations.Workload) (annotations.Policy, string) {
+func (s *Scaler) stranded(mem *remembered, w *annotations.Workload) (annotations.Policy, string) {
 	p, _, problems := s.observer.Defaults.Parse(w.Annotations)
-	if s.doors == nil || w.Replicas > 0 || len(problems) > 0 || !p.Wake.Requests || p.Mode != annotations.ModeAuto || st.reviewed.hasRival() {
+	if s.doors == nil || w.Replicas > 0 || len(problems) > 0 || !p.Wake.Requests || p.Mode != annotations.ModeAuto || mem.reviewed.hasRival() {
 		return annotations.Policy{}, ""
 	}
-	return p, st.reviewed.verdict.Problems[0].Detail
+	return p, mem.reviewed.verdict.Problems[0].Detail
 }
 
 // stay keeps the doors of a workload on which nothing is decided, and says when to look again if its bounds change after next, or never if that is 0.
@@ -71,22 +71,22 @@ func (s *Scaler) leave(ctx context.Context, key annotations.Key) (time.Duration,
 const refusals = 5 * time.Minute
 
 // tellDoors tells why a workload that has nothing to do is not put to sleep, and that requests were refused.
-func (s *Scaler) tellDoors(st *state, w *annotations.Workload, p annotations.Policy, d recommend.Decision) {
+func (s *Scaler) tellDoors(mem *remembered, w *annotations.Workload, p annotations.Policy, d recommend.Decision) {
 	if s.doors == nil || !p.Wake.Requests {
 		return
 	}
 	held := ""
-	if d.Desired == 0 && d.Current > 0 && st.closed != nil && st.closed.Lasts {
-		held = st.closed.Because
+	if d.Desired == 0 && d.Current > 0 && mem.closed != nil && mem.closed.Lasts {
+		held = mem.closed.Because
 	}
-	if st.news(topicGate, held) {
+	if mem.news(topicGate, held) {
 		s.event(w, corev1.EventTypeWarning, EventNotPutToSleep, fmt.Sprintf("there is nothing to do, and it stays awake: %s", held))
 	}
-	if s.now().Sub(st.refusedTold) < refusals {
+	if s.now().Sub(mem.refusedTold) < refusals {
 		return
 	}
 	if n := s.doors.Refused(w.Key); n > 0 {
-		st.refusedTold = s.now()
+		mem.refusedTold = s.now()
 		s.event(w, corev1.EventTypeWarning, EventRequestsRefused, fmt.Sprintf("activators have refused %d requests: no pod was ready in time, or too many waited already. "+
 			"hold and limit of %s say for how long, and how many", n, annotations.WakeKey))
 	}

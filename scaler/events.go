@@ -82,7 +82,7 @@ type Events interface {
 	Event(object runtime.Object, kind, reason, message string)
 }
 
-// topic is a state that is told only when it changes.
+// topic is what something is told about that lasts, so that it is told only when it changes.
 type topic string
 
 const (

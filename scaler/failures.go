@@ -62,8 +62,8 @@ func (f failures) due() time.Duration {
 }
 
 // after are the failures after one more decision, and causes why those fail that have to be told now. A failure that passes by itself, such as that
-// of pods that have just started and have no samples yet, is not told, and does not end one that was told. If nothing was measured, no
-// metric's state is known.
+// of pods that have just started and have no samples yet, is not told, and does not end one that was told. If nothing was measured, it
+// is not known of any metric whether it works.
 func (f failures) after(now time.Time, p annotations.Policy, decision recommend.Decision) (after failures, causes []cause) {
 	looked := decision.Measured(p.Metrics)
 	awaited := map[string]bool{} // by metric; one that is not in it is gone, or was not looked at

@@ -14,8 +14,8 @@ import (
 	"github.com/mini-hpa/mini-hpa/scaler/wake"
 )
 
-// state is all that is remembered of one workload between two looks at it. There is one for each, so what few need is nil for the others.
-type state struct {
+// remembered is what is kept of one workload between two looks at it. There is one for each, so what few need is nil for the others.
+type remembered struct {
 	uid     types.UID
 	history recommend.History
 	// past is what has become of the history since the last decision.
@@ -53,31 +53,31 @@ type state struct {
 
 // standDown forgets what was decided before another autoscaler began to scale the workload: once that is gone, mini-hpa goes on from
 // the replicas that are there, as a controller that starts anew.
-func (st *state) standDown() {
-	st.seen, st.history = false, recommend.History{}
+func (mem *remembered) standDown() {
+	mem.seen, mem.history = false, recommend.History{}
 }
 
 // news remembers what is now the case and says whether that is new. Nothing being the case is "".
-func (st *state) news(about topic, now string) bool {
-	if st.told[about] == now {
+func (mem *remembered) news(about topic, now string) bool {
+	if mem.told[about] == now {
 		return false
 	}
-	if st.told == nil {
-		st.told = map[topic]string{}
+	if mem.told == nil {
+		mem.told = map[topic]string{}
 	}
-	st.told[about] = now
+	mem.told[about] = now
 	return now != ""
 }
 
 // newLine remembers a line of the schedule whose max is too low, and says whether it is new. It may be too low each night, and is meant to
 // hold the load then, so it stays told for as long as it is in the schedule.
-func (st *state) newLine(p annotations.Policy, line schedule.Line) bool {
+func (mem *remembered) newLine(p annotations.Policy, line schedule.Line) bool {
 	all := slices.Collect(p.Schedule.Lines())
-	st.lines = slices.DeleteFunc(st.lines, func(l schedule.Line) bool { return !slices.Contains(all, l) })
-	if slices.Contains(st.lines, line) {
+	mem.lines = slices.DeleteFunc(mem.lines, func(l schedule.Line) bool { return !slices.Contains(all, l) })
+	if slices.Contains(mem.lines, line) {
 		return false
 	}
-	st.lines = append(st.lines, line)
+	mem.lines = append(mem.lines, line)
 	return true
 }
 
@@ -95,28 +95,28 @@ type attempt struct {
 // memory keeps the workloads by key. The zero value is empty and ready to use.
 type memory struct {
 	mu        sync.Mutex
-	workloads map[annotations.Key]*state
+	workloads map[annotations.Key]*remembered
 }
 
 // recall returns what is remembered of the workload, and whether the key is new. A new object under an old name
 // starts afresh.
-func (m *memory) recall(key annotations.Key, w *annotations.Workload) (*state, bool) {
+func (m *memory) recall(key annotations.Key, w *annotations.Workload) (*remembered, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	st, known := m.workloads[key]
-	if known && st.uid == w.UID {
-		return st, false
+	mem, known := m.workloads[key]
+	if known && mem.uid == w.UID {
+		return mem, false
 	}
-	st = &state{uid: w.UID}
+	mem = &remembered{uid: w.UID}
 	if m.workloads == nil {
-		m.workloads = map[annotations.Key]*state{}
+		m.workloads = map[annotations.Key]*remembered{}
 	}
-	m.workloads[key] = st
-	return st, !known
+	m.workloads[key] = mem
+	return mem, !known
 }
 
 // find returns what is remembered of a key; nil if nothing is.
-func (m *memory) find(key annotations.Key) *state {
+func (m *memory) find(key annotations.Key) *remembered {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.workloads[key]

@@ -122,14 +122,14 @@ func (c *cluster) look(policy annotations.Policy) recommend.Decision {
 	c.deployment.Spec.Selector = &metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}}
 	c.deployment.Status.Replicas = *c.deployment.Spec.Replicas
 	w := c.Workload(web)
-	st := c.scaler.recall(web, w)
-	st.reviewed.verdict = &annotations.Verdict{Policy: policy}
-	seen, _ := c.scaler.observer.Observe(w, policy, lastChange(st.history))
-	decision := c.scaler.decide(st, w, policy, seen)
-	if err := c.scaler.act(c.t.Context(), st, w, policy, decision); err != nil {
+	mem := c.scaler.recall(web, w)
+	mem.reviewed.verdict = &annotations.Verdict{Policy: policy}
+	seen, _ := c.scaler.observer.Observe(w, policy, lastChange(mem.history))
+	decision := c.scaler.decide(mem, w, policy, seen)
+	if err := c.scaler.act(c.t.Context(), mem, w, policy, decision); err != nil {
 		c.t.Fatal(err)
 	}
-	c.scaler.tell(st, w, policy, decision)
+	c.scaler.tell(mem, w, policy, decision)
 	c.now = c.now.Add(tick)
 	return decision
 }

@@ -24,63 +24,63 @@ func (s *Scaler) Reconcile(ctx context.Context, key annotations.Key) (time.Durat
 		s.tellInner(key, w)
 		return s.leave(ctx, key)
 	}
-	st := s.recall(key, w)
-	w, wait, err := st.version.current(ctx, s.origin, w, st.conflicts.contended(w.Version), s.now())
+	mem := s.recall(key, w)
+	w, wait, err := mem.version.current(ctx, s.origin, w, mem.conflicts.contended(w.Version), s.now())
 	if w == nil {
 		return wait, err
 	}
-	tried := st.attempt
-	s.settle(st, w)
-	s.witness(st, w, tried)
-	policy, ok := s.review(st, w)
+	tried := mem.attempt
+	s.settle(mem, w)
+	s.witness(mem, w, tried)
+	policy, ok := s.review(mem, w)
 	var stranded string
 	if !ok {
-		policy, stranded = s.stranded(st, w)
+		policy, stranded = s.stranded(mem, w)
 		ok = stranded != ""
 	}
-	st.nap = st.nap.seen(w, s.sleepsUnderAnother(st, w))
-	w = st.nap.known(w)
-	if st.reviewed.hasRival() {
-		st.standDown()
+	mem.nap = mem.nap.seen(w, s.sleepsUnderAnother(mem, w))
+	w = mem.nap.known(w)
+	if mem.reviewed.hasRival() {
+		mem.standDown()
 	}
 	// What is told and shown has the bounds of the moment. Who decides is given the whole policy.
 	moment, sleeper := s.observer.moment(policy)
 	if !ok || policy.Mode == annotations.ModePaused {
-		st.stand, st.conflicts, st.woken = agreed(st.replicas), conflicts{}, time.Time{} // the present number stands, and no write is being tried any more
+		mem.stand, mem.conflicts, mem.woken = agreed(mem.replicas), conflicts{}, time.Time{} // the present number stands, and no write is being tried any more
 		s.telemetry.observe(outcome{key: key, policy: moment, invalid: !ok, sleeper: ok && sleeper, ready: readyOf(s.observer.Workloads.Pods(w)),
-			scaled: st.glance.scaled.Time, took: s.now().Sub(started)})
-		st.glance.undecided(st.reviewed.verdict)
-		return s.stay(ctx, w, s.idle(st, w, policy, ok))
+			scaled: mem.glance.scaled.Time, took: s.now().Sub(started)})
+		mem.glance.undecided(mem.reviewed.verdict)
+		return s.stay(ctx, w, s.idle(mem, w, policy, ok))
 	}
-	seen, complete := s.observer.Observe(w, policy, lastChange(st.history))
+	seen, complete := s.observer.Observe(w, policy, lastChange(mem.history))
 	if !complete {
 		return soon, nil // the samples of a workload that was selected just now: they bring it back to the queue
 	}
 	if stranded != "" {
 		seen.Stranded = stranded
 	}
-	s.awaken(st, seen)
+	s.awaken(mem, seen)
 	s.tellClocks(w, s.telemetry.clocks.changes(seen, s.observer.Samples, s.now()))
-	decision := s.decide(st, w, policy, seen)
-	s.calm(st, policy, decision)
+	decision := s.decide(mem, w, policy, seen)
+	s.calm(mem, policy, decision)
 	led, unled := s.lead(ctx, w, policy, decision)
-	st.closed = led.Closed
-	err = errors.Join(unled, s.act(ctx, st, w, policy, decision))
+	mem.closed = led.Closed
+	err = errors.Join(unled, s.act(ctx, mem, w, policy, decision))
 	if errors.Is(err, ErrNotLeading) {
 		return 0, err
 	}
-	decision.Next = st.rival.wake(decision.Next, s.now())
-	s.tell(st, w, moment, decision)
-	s.tellDoors(st, w, policy, decision)
-	s.tellDoubts(st, w, s.observer.counted(policy), seen)
-	st.glance.told(st.told[topicWrite] != "", err, st.rival.holdsBack(policy.SyncPeriod, started))
-	s.telemetry.observe(outcome{key: key, policy: moment, decision: &decision, sleeper: sleeper, pause: st.rival.shown(policy.SyncPeriod, started), err: err,
-		ready: readyOf(seen.Pods), scaled: st.glance.scaled.Time, passing: st.conflicts.passing(err, s.now()), took: s.now().Sub(started)})
+	decision.Next = mem.rival.wake(decision.Next, s.now())
+	s.tell(mem, w, moment, decision)
+	s.tellDoors(mem, w, policy, decision)
+	s.tellDoubts(mem, w, s.observer.counted(policy), seen)
+	mem.glance.told(mem.told[topicWrite] != "", err, mem.rival.holdsBack(policy.SyncPeriod, started))
+	s.telemetry.observe(outcome{key: key, policy: moment, decision: &decision, sleeper: sleeper, pause: mem.rival.shown(policy.SyncPeriod, started), err: err,
+		ready: readyOf(seen.Pods), scaled: mem.glance.scaled.Time, passing: mem.conflicts.passing(err, s.now()), took: s.now().Sub(started)})
 	next := s.next(key, policy, decision)
 	if led.Next > 0 {
 		next = min(next, led.Next)
 	}
-	if due := st.failures.due(); due > 0 {
+	if due := mem.failures.due(); due > 0 {
 		next = min(next, due)
 	}
 	return next, err
@@ -88,9 +88,9 @@ func (s *Scaler) Reconcile(ctx context.Context, key annotations.Key) (time.Durat
 
 // sleepsUnderAnother says whether another autoscaler scales a workload that may sleep, so that its 0 is a sleep, too. In mode observe, which is
 // how one is followed by mini-hpa, it is no problem that there is one.
-func (s *Scaler) sleepsUnderAnother(st *state, w *annotations.Workload) bool {
+func (s *Scaler) sleepsUnderAnother(mem *remembered, w *annotations.Workload) bool {
 	scales := func(a annotations.Autoscaler) bool { return !a.Paused }
-	if w.Replicas > 0 || s.observer.Rules.Compat || !slices.ContainsFunc(st.reviewed.surroundings.Autoscalers, scales) {
+	if w.Replicas > 0 || s.observer.Rules.Compat || !slices.ContainsFunc(mem.reviewed.surroundings.Autoscalers, scales) {
 		return false
 	}
 	policy, _, problems := s.observer.Defaults.Parse(w.Annotations)
@@ -99,41 +99,41 @@ func (s *Scaler) sleepsUnderAnother(st *state, w *annotations.Workload) bool {
 }
 
 // review tells what is wrong with a workload, and says whether it can be scaled.
-func (s *Scaler) review(st *state, w *annotations.Workload) (annotations.Policy, bool) {
-	v := st.reviewed.renew(&s.observer, s.verdicts, w)
-	s.tellVerdict(st, w, v)
+func (s *Scaler) review(mem *remembered, w *annotations.Workload) (annotations.Policy, bool) {
+	v := mem.reviewed.renew(&s.observer, s.verdicts, w)
+	s.tellVerdict(mem, w, v)
 	return v.Policy, len(v.Problems) == 0
 }
 
 // decide recommends and remembers.
-func (s *Scaler) decide(st *state, w *annotations.Workload, p annotations.Policy, snapshot recommend.Snapshot) recommend.Decision {
-	if !st.seen && w.ScaledByUs {
-		st.history, st.past.Restored = recommend.Restored(snapshot), true
+func (s *Scaler) decide(mem *remembered, w *annotations.Workload, p annotations.Policy, snapshot recommend.Snapshot) recommend.Decision {
+	if !mem.seen && w.ScaledByUs {
+		mem.history, mem.past.Restored = recommend.Restored(snapshot), true
 	}
 	if s.traces != nil {
-		snapshot.Past = st.past
-		s.traces.Trace(w, snapshot, !st.seen)
+		snapshot.Past = mem.past
+		s.traces.Trace(w, snapshot, !mem.seen)
 	}
-	st.seen = true
-	v := st.reviewed.verdict
+	mem.seen = true
+	v := mem.reviewed.verdict
 	if len(v.Problems) > 0 { // it is woken because of them, and a verdict with problems has no policy
 		decided := *v
 		decided.Policy, v = p, &decided
 	}
-	st.glance.decided(v, snapshot, st.history)
-	decision, history := s.observer.Rules.Recommend(p, snapshot, st.history)
-	st.history, st.past = history, recommend.Past{Unwritten: decision.Desired != decision.Current}
+	mem.glance.decided(v, snapshot, mem.history)
+	decision, history := s.observer.Rules.Recommend(p, snapshot, mem.history)
+	mem.history, mem.past = history, recommend.Past{Unwritten: decision.Desired != decision.Current}
 	return decision
 }
 
 // idle is when to look again at a workload on which nothing is decided: when its bounds change, or there is something else to say of it, or never if that is 0. If requests are to wake it and it cannot be
 // followed, nothing may tell of what is changed about that: a NetworkPolicy, or the labels of another workload.
-func (s *Scaler) idle(st *state, w *annotations.Workload, p annotations.Policy, ok bool) time.Duration {
+func (s *Scaler) idle(mem *remembered, w *annotations.Workload, p annotations.Policy, ok bool) time.Duration {
 	if !ok && s.doors != nil && w.Annotations[annotations.WakeKey] != "" {
 		return jittered(w.Key, s.observer.Defaults.SyncPeriod)
 	}
 	next := p.Schedule.Next(s.now())
-	if until := st.reviewed.verdict.Until; next.IsZero() || !until.IsZero() && until.Before(next) {
+	if until := mem.reviewed.verdict.Until; next.IsZero() || !until.IsZero() && until.Before(next) {
 		next = until
 	}
 	if next.IsZero() {

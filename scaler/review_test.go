@@ -15,7 +15,7 @@ import (
 
 func TestAVerdictHoldsForAsLongAsWhatItCameOf(t *testing.T) {
 	c := newCluster(t, selected())
-	st, w := &state{}, c.Workload(web)
+	mem, w := &remembered{}, c.Workload(web)
 	other := *w
 	other.Annotations = maps.Clone(w.Annotations)
 	other.Annotations[annotations.Prefix+"max"] = "none"
@@ -36,10 +36,10 @@ func TestAVerdictHoldsForAsLongAsWhatItCameOf(t *testing.T) {
 		if step.invalid {
 			seen = &other
 		}
-		if _, ok := c.scaler.review(st, seen); ok != step.want {
+		if _, ok := c.scaler.review(mem, seen); ok != step.want {
 			t.Errorf("step %d: %t, want %t", i, ok, step.want)
 		}
-		if n := testing.AllocsPerRun(10, func() { c.scaler.review(st, seen) }); step.want && n > 0 {
+		if n := testing.AllocsPerRun(10, func() { c.scaler.review(mem, seen) }); step.want && n > 0 {
 			t.Errorf("step %d: %.0f allocations for a verdict that is known", i, n)
 		}
 	}
@@ -91,7 +91,7 @@ func TestEqualAnnotationsShareAVerdict(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := newCluster(t, selected())
-			first, second := &state{}, &state{}
+			first, second := &remembered{}, &remembered{}
 			c.scaler.review(first, c.Workload(web))
 			c.annotate(story.annotations)
 			c.surroundings = story.surroundings
@@ -114,9 +114,9 @@ func TestALongVerdictIsNotRemembered(t *testing.T) {
 	long := selected()
 	long["metrics"] = "- type: External\n  external: {metric: {name: " + strings.Repeat("m", longestAnnotations) + "}, target: {type: AverageValue, averageValue: 10}}"
 	c.annotate(long)
-	st := &state{}
-	if _, ok := c.scaler.review(st, c.Workload(web)); !ok || c.scaler.verdicts.seen.Len() > 0 {
-		t.Errorf("%d remembered, problems: %v", c.scaler.verdicts.seen.Len(), st.reviewed.verdict.Problems)
+	mem := &remembered{}
+	if _, ok := c.scaler.review(mem, c.Workload(web)); !ok || c.scaler.verdicts.seen.Len() > 0 {
+		t.Errorf("%d remembered, problems: %v", c.scaler.verdicts.seen.Len(), mem.reviewed.verdict.Problems)
 	}
 }
 

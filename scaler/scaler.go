@@ -87,12 +87,12 @@ func New(d Deps) *Scaler {
 func (s *Scaler) now() time.Time { return s.observer.Now() }
 
 // recall is memory.recall, counted.
-func (s *Scaler) recall(key annotations.Key, w *annotations.Workload) *state {
-	st, added := s.memory.recall(key, w)
+func (s *Scaler) recall(key annotations.Key, w *annotations.Workload) *remembered {
+	mem, added := s.memory.recall(key, w)
 	if added {
 		s.budget.arrive(key)
 	}
-	return st
+	return mem
 }
 
 // Keys lists the workloads that the Scaler remembers.

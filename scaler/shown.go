@@ -88,12 +88,12 @@ func (s *Scaler) Show(key annotations.Key) (Shown, bool) {
 
 // standpoint makes the last decision again, of the same values.
 func (s *Scaler) standpoint(key annotations.Key) (standpoint, bool) {
-	st, w := s.memory.find(key), s.observer.Workloads.Workload(key)
-	if st == nil || w == nil || st.uid != w.UID {
+	mem, w := s.memory.find(key), s.observer.Workloads.Workload(key)
+	if mem == nil || w == nil || mem.uid != w.UID {
 		return standpoint{}, false
 	}
-	v, snapshot, before, marks := st.glance.read()
-	p := standpoint{remembered: st, workload: w, pods: s.observer.Workloads.Pods(w), marks: marks, now: s.now()}
+	v, snapshot, before, marks := mem.glance.read()
+	p := standpoint{remembered: mem, workload: w, pods: s.observer.Workloads.Pods(w), marks: marks, now: s.now()}
 	if v == nil {
 		return p, true
 	}

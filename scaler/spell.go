@@ -5,9 +5,9 @@ import "time"
 // steady is how long a failure, or its end, lasts before it is told, so that a metric that flaps is told once.
 const steady = 30 * time.Second
 
-// Spell follows a state that comes and goes, to tell it once. It is worth telling when it has lasted for 30 s in all, and over when it has
-// been absent for 30 s in a row. Between two looks the state counts as it was at the first of them. The zero value is a spell that has
-// not begun; a Spell is a value.
+// Spell follows something that comes and goes, such as the failure of a metric, to tell it once. It is worth telling when it has been the case
+// for 30 s in all, and over when it has not been for 30 s in a row. Between two looks it counts as it was at the first of them. The zero value
+// is a spell that has not begun; a Spell is a value.
 //
 //	the case   #   # # # ## # ### #### ## ############ #
 //	told                               |--------------------------|
@@ -33,7 +33,7 @@ func (s Spell) Look(on bool, now time.Time) (_ Spell, news bool) {
 	return s, false
 }
 
-// unknown is the spell after a look at which the state was not known.
+// unknown is the spell after a look at which it was not known whether it is the case.
 func (s Spell) unknown(now time.Time) Spell {
 	s = s.passed(now)
 	s.on, s.rest = false, 0

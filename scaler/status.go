@@ -61,7 +61,7 @@ const (
 // States are all of them, the worst first.
 func States() []State {
 	all := []State{StateDown}
-	for _, s := range states() {
+	for _, s := range stateChecks() {
 		all = append(all, s.state)
 	}
 	return append(all, StateOK)
@@ -125,7 +125,7 @@ func (t Target) String() string {
 // standpoint is everything that the status of a workload is made of.
 type standpoint struct {
 	// remembered is what the decision is of; the workload may be forgotten meanwhile. It is nil for StatusOf.
-	remembered *state
+	remembered *remembered
 	workload   *annotations.Workload
 	pods       []*podspec.Pod
 	// policy has the bounds of the moment. It means nothing where there are problems and no decision: they keep the workload from being scaled. One that sleeps may be woken
@@ -157,7 +157,7 @@ func StatusOf(e Explanation, w *annotations.Workload, pods []*podspec.Pod, probl
 func (p *standpoint) status() Status {
 	w := p.workload
 	s := Status{Kind: w.Kind.Kind, Group: w.Kind.Group, Namespace: w.Namespace, Name: w.Name, State: StateOK, Mode: p.mode, Replicas: w.Replicas, Ready: readyOf(p.pods)}
-	for _, one := range states() {
+	for _, one := range stateChecks() {
 		if why, holds := one.holds(p); holds {
 			s.State, s.Why = one.state, why
 			break
@@ -204,16 +204,16 @@ func wanted(d *recommend.Decision) (int32, bool) {
 	return d.Desired, true
 }
 
-// condition is one state, and when a workload is in it, unless it is in a worse one.
-type condition struct {
+// stateCheck is one state, and when a workload is in it, unless it is in a worse one.
+type stateCheck struct {
 	state State
 	// holds says why it is; why is empty where the state says it all.
 	holds func(p *standpoint) (why string, holds bool)
 }
 
-// states are those that can be told from a workload itself, the worst first.
-func states() []condition {
-	return []condition{
+// stateChecks are those of the states that can be told from a workload itself, the worst first.
+func stateChecks() []stateCheck {
+	return []stateCheck{
 		{StateBlind, (*standpoint).blind},
 		{StateInvalid, (*standpoint).invalid},
 		{StateConflict, (*standpoint).conflict},

@@ -39,11 +39,11 @@ func (s *Scaler) publish(w *annotations.Workload, kind, reason, message string) 
 }
 
 // tellVerdict tells all problems in one Event and all warnings in another.
-func (s *Scaler) tellVerdict(st *state, w *annotations.Workload, v *annotations.Verdict) {
-	if st.news(topicProblems, join(v.Problems, problemNews)) {
+func (s *Scaler) tellVerdict(mem *remembered, w *annotations.Workload, v *annotations.Verdict) {
+	if mem.news(topicProblems, join(v.Problems, problemNews)) {
 		s.event(w, corev1.EventTypeWarning, ProblemEvent(v.Problems), join(v.Problems, problemText(len(v.Problems))))
 	}
-	if text := join(v.Warnings, annotations.Warning.String); st.news(topicWarnings, text) {
+	if text := join(v.Warnings, annotations.Warning.String); mem.news(topicWarnings, text) {
 		s.event(w, corev1.EventTypeWarning, EventAnnotationWarning, text)
 	}
 }
@@ -88,12 +88,12 @@ func ProblemEvent(problems field.ErrorList) string {
 }
 
 // tell tells everything that a decision shows except its write.
-func (s *Scaler) tell(st *state, w *annotations.Workload, p annotations.Policy, decision recommend.Decision) {
-	s.tellMetrics(st, w, p, decision)
-	s.tellOmitted(st, w, decision)
-	s.tellMax(st, w, p, decision)
-	s.tellObserved(st, w, p, decision)
-	s.tellMissing(st, w, p, decision)
+func (s *Scaler) tell(mem *remembered, w *annotations.Workload, p annotations.Policy, decision recommend.Decision) {
+	s.tellMetrics(mem, w, p, decision)
+	s.tellOmitted(mem, w, decision)
+	s.tellMax(mem, w, p, decision)
+	s.tellObserved(mem, w, p, decision)
+	s.tellMissing(mem, w, p, decision)
 	disabled := ""
 	if decision.Active == recommend.ActiveDisabled {
 		disabled = decision.Reason.String()
@@ -101,16 +101,16 @@ func (s *Scaler) tell(st *state, w *annotations.Workload, p annotations.Policy, 
 			disabled += fmt.Sprintf(". A workload that is asleep already is paused by %s: %s", annotations.ModeKey, annotations.ModePaused)
 		}
 	}
-	if st.news(topicDisabled, disabled) {
+	if mem.news(topicDisabled, disabled) {
 		s.event(w, corev1.EventTypeNormal, EventScalingDisabled, disabled)
 	}
 }
 
 // tellMetrics tells of each metric when it fails, and once when all that were told to fail work again.
-func (s *Scaler) tellMetrics(st *state, w *annotations.Workload, p annotations.Policy, decision recommend.Decision) {
+func (s *Scaler) tellMetrics(mem *remembered, w *annotations.Workload, p annotations.Policy, decision recommend.Decision) {
 	working := slices.ContainsFunc(decision.Metrics, func(m recommend.MetricResult) bool { return !m.Failed })
 	var causes []cause
-	st.failures, causes = st.failures.after(s.now(), p, decision)
+	mem.failures, causes = mem.failures.after(s.now(), p, decision)
 	for len(causes) > 0 {
 		event := causes[0].event
 		var one []cause // Event
@@ -121,27 +121,27 @@ func (s *Scaler) tellMetrics(st *state, w *annotations.Workload, p annotations.P
 			return c.event == event
 		})
 		s.event(w, corev1.EventTypeWarning, event, failureText(one, working, p, decision))
-		st.news(topicMetrics, event)
+		mem.news(topicMetrics, event)
 	}
-	if st.told[topicMetrics] != "" && decision.Decided() && !st.failures.failing() {
-		delete(st.told, topicMetrics)
+	if mem.told[topicMetrics] != "" && decision.Decided() && !mem.failures.failing() {
+		delete(mem.told, topicMetrics)
 		s.event(w, corev1.EventTypeNormal, EventValidMetricFound, "metrics are usable again: "+decision.Reason.String())
 	}
 }
 
 // tellDoubts tells what the last answers of sources show beside their values. While they are not known, what was told holds.
-func (s *Scaler) tellDoubts(st *state, w *annotations.Workload, p annotations.Policy, seen recommend.Snapshot) {
+func (s *Scaler) tellDoubts(mem *remembered, w *annotations.Workload, p annotations.Policy, seen recommend.Snapshot) {
 	text := ""
 	limit, known := limitBelowMax(p, seen)
 	if limit != nil {
 		text = limit.String()
 	}
-	if known && st.news(topicLimit, text) {
+	if known && mem.news(topicLimit, text) {
 		s.event(w, corev1.EventTypeWarning, EventAnnotationWarning, text)
 	}
 	for _, m := range silent(p, seen) {
-		since, fails := st.history.FailingSince()[m.ID]
-		if !fails || seen.Time.Sub(since) < silence || !st.news(topicSilent+topic(m.ID), "told") {
+		since, fails := mem.history.FailingSince()[m.ID]
+		if !fails || seen.Time.Sub(since) < silence || !mem.news(topicSilent+topic(m.ID), "told") {
 			continue
 		}
 		text := sourceSilent(m, fmt.Sprintf(" for %.0f minutes", silence.Minutes()), seen.Errors[m.ID]).String()
@@ -150,21 +150,21 @@ func (s *Scaler) tellDoubts(st *state, w *annotations.Workload, p annotations.Po
 		}
 		s.event(w, corev1.EventTypeWarning, EventAnnotationWarning, text)
 	}
-	maps.DeleteFunc(st.told, func(about topic, _ string) bool {
+	maps.DeleteFunc(mem.told, func(about topic, _ string) bool {
 		id, isSilence := strings.CutPrefix(string(about), string(topicSilent))
-		return isSilence && !st.failures.ofLine(id)
+		return isSilence && !mem.failures.ofLine(id)
 	})
 }
 
 // tellOmitted tells which container is left out of the decision because it has no request.
-func (s *Scaler) tellOmitted(st *state, w *annotations.Workload, decision recommend.Decision) {
-	if decision.Active == recommend.ActiveValidMetric && !decision.Asleep && st.news(topicOmitted, decision.Omitted) {
+func (s *Scaler) tellOmitted(mem *remembered, w *annotations.Workload, decision recommend.Decision) {
+	if decision.Active == recommend.ActiveValidMetric && !decision.Asleep && mem.news(topicOmitted, decision.Omitted) {
 		s.event(w, corev1.EventTypeWarning, EventMissingRequest, decision.Omitted+"; set the request, or name the container to measure with "+annotations.Container)
 	}
 }
 
 // tellMax tells when the load asks for more replicas than mini-hpa/max, which only the user can change.
-func (s *Scaler) tellMax(st *state, w *annotations.Workload, p annotations.Policy, decision recommend.Decision) {
+func (s *Scaler) tellMax(mem *remembered, w *annotations.Workload, p annotations.Policy, decision recommend.Decision) {
 	if decision.Active != recommend.ActiveValidMetric || decision.Asleep {
 		return // it is not known what the load asks for, or there has not been a chance to do anything about it
 	}
@@ -173,51 +173,51 @@ func (s *Scaler) tellMax(st *state, w *annotations.Workload, p annotations.Polic
 	})
 	bound := fmt.Sprintf("%s %d", annotations.Max, p.Max)
 	if line, counts := p.Schedule.At(decision.Time); counts && line.SetsMax() {
-		if !limited || !st.newLine(p, line) {
+		if !limited || !mem.newLine(p, line) {
 			return
 		}
 		bound = fmt.Sprintf("the max %d of %s of %s", p.Max, line, annotations.ScheduleKey)
 	} else if !limited {
-		delete(st.told, topicMax)
+		delete(mem.told, topicMax)
 		return
-	} else if !st.news(topicMax, bound) {
+	} else if !mem.news(topicMax, bound) {
 		return
 	}
 	s.event(w, corev1.EventTypeWarning, EventScalingLimited, fmt.Sprintf("the load asks for more than %s: %s", bound, decision.Reason))
 }
 
 // tellMissing tells once why replicas do not come, and again only if all had come in between.
-func (s *Scaler) tellMissing(st *state, w *annotations.Workload, p annotations.Policy, decision recommend.Decision) {
+func (s *Scaler) tellMissing(mem *remembered, w *annotations.Workload, p annotations.Policy, decision recommend.Decision) {
 	m := decision.Missing
 	if m == nil {
-		delete(st.told, topicMissing)
+		delete(mem.told, topicMissing)
 		return
 	}
 	kind := "refused"
 	if m.Refused == 0 {
 		kind = "unscheduled"
 	}
-	if isLate(&decision, &p) && st.news(topicMissing, kind) {
+	if isLate(&decision, &p) && mem.news(topicMissing, kind) {
 		s.event(w, corev1.EventTypeWarning, EventReplicasNotComing, m.Text(decision.Current))
 	}
 }
 
 // tellObserved tells what would have been written, were the mode not observe.
-func (s *Scaler) tellObserved(st *state, w *annotations.Workload, p annotations.Policy, decision recommend.Decision) {
+func (s *Scaler) tellObserved(mem *remembered, w *annotations.Workload, p annotations.Policy, decision recommend.Decision) {
 	would := ""
 	if p.Mode == annotations.ModeObserve && decision.Desired != decision.Current {
 		would = fmt.Sprint(decision.Desired)
 	}
-	if st.news(topicObserved, would) {
+	if mem.news(topicObserved, would) {
 		s.event(w, corev1.EventTypeNormal, EventRescaleObserved,
 			fmt.Sprintf("Would set size: %s; reason: %s (%s is observe)", would, reasonOf(decision), annotations.ModeKey))
 	}
 }
 
 // tellRescale tells what was written. Every write is news.
-func (s *Scaler) tellRescale(st *state, w *annotations.Workload, decision recommend.Decision) {
-	delete(st.told, topicWrite)
-	st.glance.scale(Rescale{Time: s.now(), From: decision.Current, To: decision.Desired})
+func (s *Scaler) tellRescale(mem *remembered, w *annotations.Workload, decision recommend.Decision) {
+	delete(mem.told, topicWrite)
+	mem.glance.scale(Rescale{Time: s.now(), From: decision.Current, To: decision.Desired})
 	s.say(w, corev1.EventTypeNormal, Entry{Reason: EventSuccessfulRescale, From: decision.Current, To: decision.Desired,
 		Message: fmt.Sprintf("New size: %d; reason: %s", decision.Desired, reasonOf(decision))})
 }
@@ -230,11 +230,11 @@ func NewSize(message string) (replicas int32, ok bool) {
 
 // tellFailedRescale tells what could not be written, once for each kind of error, as the text may differ each time. A refused patch is not
 // told again before a patch is stored, however the updates in its place end.
-func (s *Scaler) tellFailedRescale(st *state, w *annotations.Workload, decision recommend.Decision, err error, patched bool) {
+func (s *Scaler) tellFailedRescale(mem *remembered, w *annotations.Workload, decision recommend.Decision, err error, patched bool) {
 	kind := kindOfFailure(err)
-	news := st.news(topicWrite, kind)
+	news := mem.news(topicWrite, kind)
 	if patched && refused(err) {
-		news = st.news(topicPatch, kind)
+		news = mem.news(topicPatch, kind)
 	}
 	if news {
 		s.event(w, corev1.EventTypeWarning, EventFailedRescale,
@@ -248,8 +248,8 @@ func kindOfFailure(err error) string {
 }
 
 // tellUnsigned tells that it could not be put on record that a workload sleeps, once for each kind of error.
-func (s *Scaler) tellUnsigned(st *state, w *annotations.Workload, err error) {
-	if st.news(topicSign, kindOfFailure(err)) {
+func (s *Scaler) tellUnsigned(mem *remembered, w *annotations.Workload, err error) {
+	if mem.news(topicSign, kindOfFailure(err)) {
 		s.event(w, corev1.EventTypeWarning, EventFailedRescale, fmt.Sprintf("it sleeps, and that could not be put on record: error: %q; a controller that "+
 			"starts anew would take the 0 replicas for a pause, and not wake it", cut(err.Error(), maxQuoted)))
 	}
@@ -269,8 +269,8 @@ func reasonOf(decision recommend.Decision) string {
 }
 
 // tellRival tells who sets the replicas again and again, and what to do.
-func (s *Scaler) tellRival(st *state, w *annotations.Workload, decision recommend.Decision, pause time.Duration) {
-	if !st.rival.insists(s.now()) || !st.news(topicRival, "insists") {
+func (s *Scaler) tellRival(mem *remembered, w *annotations.Workload, decision recommend.Decision, pause time.Duration) {
+	if !mem.rival.insists(s.now()) || !mem.news(topicRival, "insists") {
 		return
 	}
 	when := "at once"

@@ -13,13 +13,13 @@ import (
 )
 
 // woke remembers and counts a write that has ended a sleep.
-func (s *Scaler) woke(st *state, key annotations.Key, decision recommend.Decision) {
-	if st.woken = (time.Time{}); decision.Asleep && decision.Desired > 0 {
-		st.woken = s.now()
+func (s *Scaler) woke(mem *remembered, key annotations.Key, decision recommend.Decision) {
+	if mem.woken = (time.Time{}); decision.Asleep && decision.Desired > 0 {
+		mem.woken = s.now()
 		s.telemetry.woke(key)
 		if slices.ContainsFunc(decision.Metrics, isRequests) {
 			s.telemetry.requested.Inc()
-			s.reacted(st, key)
+			s.reacted(mem, key)
 		}
 	}
 }
@@ -31,16 +31,16 @@ func isRequests(m recommend.MetricResult) bool {
 
 // awaken measures how long the first pod has taken after a sleep. It goes by the own clock: what the node's says of the pod may be
 // off, and is in whole seconds.
-func (s *Scaler) awaken(st *state, seen recommend.Snapshot) {
+func (s *Scaler) awaken(mem *remembered, seen recommend.Snapshot) {
 	switch {
-	case st.woken.IsZero():
+	case mem.woken.IsZero():
 	case seen.Replicas == 0:
-		st.woken = time.Time{}
+		mem.woken = time.Time{}
 	case slices.ContainsFunc(seen.Pods, serves):
-		took := s.now().Sub(st.woken)
+		took := s.now().Sub(mem.woken)
 		s.telemetry.waking.Observe(took.Seconds())
-		st.glance.woken(func(w *wakings) { w.starts.Observe(took) })
-		st.woken = time.Time{}
+		mem.glance.woken(func(w *wakings) { w.starts.Observe(took) })
+		mem.woken = time.Time{}
 	}
 }
 

@@ -37,22 +37,22 @@ func timesOf(w wake.Histogram) Times {
 }
 
 // reacted notes how long the one has waited who has waited for longest, when a write has woken the workload for requests.
-func (s *Scaler) reacted(st *state, key annotations.Key) {
+func (s *Scaler) reacted(mem *remembered, key annotations.Key) {
 	if s.observer.Requests == nil {
 		return
 	}
 	if all, err := s.observer.Requests.Requests(key); err == nil && all.Held > 0 {
 		s.telemetry.reacting.Observe(all.Waiting.Seconds())
-		st.glance.woken(func(w *wakings) { w.reactions.Observe(all.Waiting) })
+		mem.glance.woken(func(w *wakings) { w.reactions.Observe(all.Waiting) })
 	}
 }
 
 // requestsShown is what is known of the requests of a workload; nil if they do not wake it.
-func (s *Scaler) requestsShown(st *state, key annotations.Key, p annotations.Policy) *RequestsShown {
+func (s *Scaler) requestsShown(mem *remembered, key annotations.Key, p annotations.Policy) *RequestsShown {
 	if s.observer.Requests == nil || !p.Wake.Requests {
 		return nil
 	}
-	w := st.glance.wakes()
+	w := mem.glance.wakes()
 	shown := &RequestsShown{Reaction: timesOf(w.reactions), Start: timesOf(w.starts)}
 	all, err := s.observer.Requests.Requests(key)
 	if err != nil {

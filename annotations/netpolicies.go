@@ -9,12 +9,12 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 )
 
-// entry is who a rule of a NetworkPolicy lets in.
-type entry int
+// whom is who a rule of a NetworkPolicy lets in.
+type whom int
 
 const (
 	// nobody, as far as the activator is concerned.
-	nobody entry = iota
+	nobody whom = iota
 	// perhaps the activator: a range of addresses may be those of its pods, or a port is not known.
 	perhaps
 	// theActivator and others, but not everybody.
@@ -79,7 +79,7 @@ func isAboutIngress(policy *networkingv1.NetworkPolicy) bool {
 }
 
 // letsIn is the most that a rule of the policy allows.
-func (c *wakeCheck) letsIn(policy *networkingv1.NetworkPolicy, port targetPort) entry {
+func (c *wakeCheck) letsIn(policy *networkingv1.NetworkPolicy, port targetPort) whom {
 	best := nobody
 	for i := range policy.Spec.Ingress {
 		rule := &policy.Spec.Ingress[i]
@@ -95,7 +95,7 @@ func (c *wakeCheck) letsIn(policy *networkingv1.NetworkPolicy, port targetPort) 
 }
 
 // from is who the peers of a rule are.
-func (c *wakeCheck) from(peers []networkingv1.NetworkPolicyPeer) entry {
+func (c *wakeCheck) from(peers []networkingv1.NetworkPolicyPeer) whom {
 	if len(peers) == 0 {
 		return everybody
 	}
@@ -106,7 +106,7 @@ func (c *wakeCheck) from(peers []networkingv1.NetworkPolicyPeer) entry {
 	return best
 }
 
-func (c *wakeCheck) peer(p *networkingv1.NetworkPolicyPeer) entry {
+func (c *wakeCheck) peer(p *networkingv1.NetworkPolicyPeer) whom {
 	a := c.s.Activator
 	switch inPods := a.isSelected(p.PodSelector); {
 	case p.IPBlock != nil:
@@ -135,7 +135,7 @@ func (c *wakeCheck) peer(p *networkingv1.NetworkPolicyPeer) entry {
 }
 
 // isSelected says whether a selector of pods, nil for all, fits the activator's. Where their labels are not known, it may.
-func (a *Activator) isSelected(pods *metav1.LabelSelector) entry {
+func (a *Activator) isSelected(pods *metav1.LabelSelector) whom {
 	switch {
 	case pods == nil, a.Labels != nil && matches(pods, a.Labels):
 		return theActivator
@@ -161,7 +161,7 @@ func asksOnlyName(p *networkingv1.NetworkPolicyPeer) bool {
 }
 
 // in says whether the port is one of a rule's: everybody may use it, perhaps, or nobody.
-func (t targetPort) in(ports []networkingv1.NetworkPolicyPort) entry {
+func (t targetPort) in(ports []networkingv1.NetworkPolicyPort) whom {
 	if len(ports) == 0 {
 		return everybody
 	}

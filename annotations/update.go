@@ -121,7 +121,7 @@ func IsOfRequest(e *field.Error) bool {
 
 // ExcuseAsBefore turns the problems of a workload that an earlier form of it also had into warnings.
 func (v Verdict) ExcuseAsBefore(w, earlier *Workload, old Verdict, e Excuse) Verdict {
-	had := history{}
+	had := earlierProblems{}
 	for _, problem := range old.Problems {
 		had.add(earlier, problem)
 	}
@@ -173,8 +173,8 @@ func (v Verdict) excuse(x Excuse, excused func(*field.Error) bool) Verdict {
 	})
 }
 
-// history are problems by what is wrong with what, whatever place it has in a list.
-type history map[trait]bool
+// earlierProblems are problems by what is wrong with what, whatever place it has in a list.
+type earlierProblems map[trait]bool
 
 // trait is what makes a problem the same before and after an update.
 type trait struct{ origin, subject, value string }
@@ -184,7 +184,7 @@ const (
 	theWhole     = "the pod as a whole"
 )
 
-func (h history) add(w *Workload, e *field.Error) {
+func (h earlierProblems) add(w *Workload, e *field.Error) {
 	t := traitOf(w, e)
 	h[t] = true
 	if e.Origin == FoundMissingRequest {
@@ -195,7 +195,7 @@ func (h history) add(w *Workload, e *field.Error) {
 
 // knows also takes a missing request for the same if it is now missing of the pod as a whole and not of a container, or the
 // other way round: resources of the pod as a whole were added or removed meanwhile.
-func (h history) knows(w *Workload, e *field.Error) bool {
+func (h earlierProblems) knows(w *Workload, e *field.Error) bool {
 	t := traitOf(w, e)
 	if h[t] || e.Origin != FoundMissingRequest {
 		return h[t]

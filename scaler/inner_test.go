@@ -63,6 +63,6 @@ func TestAnInnerObjectIsToldOnce(t *testing.T) {
 	c.found, c.obscured = false, ""
 	c.look(2).wantEvents()
 	if n := c.scaler.chronicle.n; n > 0 {
-		t.Errorf("%d entries are kept of what is no workload: %+v", n, c.scaler.History(c.key))
+		t.Errorf("%d entries are kept of what is no workload: %+v", n, c.scaler.Chronicle(c.key))
 	}
 }

@@ -92,7 +92,7 @@ func TestWhoOverwritesIsSaidOnce(t *testing.T) {
 	if row := c.row(); !strings.Contains(row, "OVERWRITTEN") || !strings.Contains(row, "by "+who+" 2s ago") {
 		t.Errorf("shown %s", row)
 	}
-	for _, entry := range c.scaler.History(web) {
+	for _, entry := range c.scaler.Chronicle(web) {
 		if entry.Reason == EntryOverwritten && entry.Message != "replicas were set from 12 to 1 by "+who {
 			t.Errorf("noted %+v", entry)
 		}

@@ -31,8 +31,8 @@ type Shown struct {
 	Requests *RequestsShown `json:"requests,omitempty"`
 	// Replies are when and how sources were asked for their newest answers, which may be newer than the decision, by the metrics' ID.
 	Replies map[string]metrics.Reply `json:"replies,omitempty"`
-	// History is what has happened to it since this process leads, the oldest first.
-	History []Entry `json:"history,omitempty"`
+	// Chronicle is what has happened to it since this process leads, the oldest first.
+	Chronicle []Entry `json:"history,omitempty"`
 }
 
 // Standing lists the workloads that are remembered and that wanted wants, by namespace, name and kind.
@@ -56,8 +56,8 @@ func (s *Scaler) Status(key annotations.Key) (Status, bool) {
 	return p.status(), true
 }
 
-// History is what has happened to a workload since this process leads, the oldest first. Any goroutine may ask.
-func (s *Scaler) History(key annotations.Key) []Entry { return s.chronicle.of(key) }
+// Chronicle is what has happened to a workload since this process leads, the oldest first. Any goroutine may ask.
+func (s *Scaler) Chronicle(key annotations.Key) []Entry { return s.chronicle.of(key) }
 
 // Show is everything about a workload; false if it is not known, or gone. Any goroutine may ask.
 func (s *Scaler) Show(key annotations.Key) (Shown, bool) {
@@ -65,7 +65,7 @@ func (s *Scaler) Show(key annotations.Key) (Shown, bool) {
 	if !ok {
 		return Shown{}, false
 	}
-	shown := Shown{Status: p.status(), Annotations: map[string]string{}, Warnings: p.warnings, History: s.chronicle.of(key), Decision: p.decision}
+	shown := Shown{Status: p.status(), Annotations: map[string]string{}, Warnings: p.warnings, Chronicle: s.chronicle.of(key), Decision: p.decision}
 	for name, value := range p.workload.Annotations {
 		if strings.HasPrefix(name, annotations.Prefix) {
 			shown.Annotations[name] = value

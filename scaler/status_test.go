@@ -148,7 +148,7 @@ func TestWhatIsShownIsWhatWasDecided(t *testing.T) {
 		t.Errorf("annotations (-want +got):\n%s", diff)
 	}
 	history := []Entry{{Time: noon, Reason: EventSuccessfulRescale, From: 1, To: 5, Message: "New size: 5; reason: cpu utilization 220% above target 50% (1 of 1 pods, sample 2s old)"}}
-	if diff := cmp.Diff(history, shown.History); diff != "" {
+	if diff := cmp.Diff(history, shown.Chronicle); diff != "" {
 		t.Errorf("history (-want +got):\n%s", diff)
 	}
 }
@@ -181,8 +181,8 @@ func TestWhatIsGoneIsNotShown(t *testing.T) {
 	}
 	c.deployment = nil
 	c.reconcile(tick)
-	if keys := c.scaler.Standing(func(annotations.Key) bool { return true }); len(keys)+len(c.scaler.History(web)) > 0 {
-		t.Errorf("%v is listed, with %v", keys, c.scaler.History(web))
+	if keys := c.scaler.Standing(func(annotations.Key) bool { return true }); len(keys)+len(c.scaler.Chronicle(web)) > 0 {
+		t.Errorf("%v is listed, with %v", keys, c.scaler.Chronicle(web))
 	}
 }
 

@@ -167,9 +167,9 @@ func shown(t *testing.T, pairs map[string]string, run *simulate.Run, recorded []
 			continue
 		}
 		out.Status.LastScale = &scaler.Rescale{Time: e.Time, From: e.Current, To: e.Desired}
-		out.History = append(out.History, scaler.Entry{Time: e.Time, Reason: scaler.EventSuccessfulRescale, Message: fmt.Sprintf("New size: %d; reason: %s", e.Desired, e.Because()), From: e.Current, To: e.Desired})
+		out.Chronicle = append(out.Chronicle, scaler.Entry{Time: e.Time, Reason: scaler.EventSuccessfulRescale, Message: fmt.Sprintf("New size: %d; reason: %s", e.Desired, e.Because()), From: e.Current, To: e.Desired})
 	}
-	out.History = out.History[max(0, len(out.History)-8):]
+	out.Chronicle = out.Chronicle[max(0, len(out.Chronicle)-8):]
 	return out
 }
 
@@ -194,7 +194,7 @@ func (s *stub) lead(w http.ResponseWriter, r *http.Request) {
 			answer["continue"] = fmt.Sprint(to)
 		}
 	case path == "/state/explain/shop/deployments.apps/web" && s.web.Decision != nil:
-		answer["status"], answer["annotations"], answer["snapshot"], answer["decision"], answer["history"] = s.web.Status, s.web.Annotations, s.web.Snapshot, s.web.Decision, s.web.History
+		answer["status"], answer["annotations"], answer["snapshot"], answer["decision"], answer["history"] = s.web.Status, s.web.Annotations, s.web.Snapshot, s.web.Decision, s.web.Chronicle
 	default:
 		w.WriteHeader(http.StatusNotFound)
 		answer["error"] = "it is not scaled"

@@ -29,8 +29,8 @@ func (all Statuses) Status(key annotations.Key) (scaler.Status, bool) {
 	return scaler.Status{}, false
 }
 
-// History is state.Teller's: none.
-func (Statuses) History(annotations.Key) []scaler.Entry { return nil }
+// Chronicle is state.Teller's: none.
+func (Statuses) Chronicle(annotations.Key) []scaler.Entry { return nil }
 
 // Show is state.Teller's: nothing.
 func (Statuses) Show(annotations.Key) (scaler.Shown, bool) { return scaler.Shown{}, false }
@@ -49,8 +49,8 @@ func (o One) Standing(wanted func(annotations.Key) bool) []annotations.Key {
 // Status is state.Teller's.
 func (o One) Status(annotations.Key) (scaler.Status, bool) { return o.Shown.Status, true }
 
-// History is state.Teller's.
-func (o One) History(annotations.Key) []scaler.Entry { return o.Shown.History }
+// Chronicle is state.Teller's.
+func (o One) Chronicle(annotations.Key) []scaler.Entry { return o.Shown.Chronicle }
 
 // Show is state.Teller's.
 func (o One) Show(annotations.Key) (scaler.Shown, bool) { return o.Shown, true }

@@ -33,7 +33,7 @@ func TestTheLeaderCanBeAsked(t *testing.T) {
 	if one.Decision == nil || one.Decision.Desired != 6 || len(one.Snapshot.Pods) != 2 || one.Annotations["mini-hpa/max"] != "10" {
 		t.Errorf("%s: %+v", state.PathOne, one.Shown)
 	}
-	var history state.HistoryPage
+	var history state.ChroniclePage
 	ask(t, at+state.PathHistory, &history)
 	if len(history.Items) != 1 || history.Items[0].Entries[0].Reason != scaler.EventSuccessfulRescale || history.Items[0].Entries[0].To != 6 {
 		t.Errorf("%s: %+v", state.PathHistory, history.Items)

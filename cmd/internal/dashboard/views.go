@@ -82,7 +82,7 @@ type detail struct {
 
 // explained adds an explanation. Its history has a table of its own.
 func (d *detail) explained(a *explain.Answer, now time.Time) {
-	d.Changes, a.History = a.History, nil
+	d.Changes, a.Chronicle = a.Chronicle, nil
 	d.Sections, d.Next, d.Up, d.Down = a.Sections(now), a.Decision.Next, &a.Policy.Up, &a.Policy.Down
 }
 

@@ -39,7 +39,7 @@ func ask(ctx context.Context, l *leader.Leader, o object) (a Answer, told bool, 
 	if shown.Decision == nil {
 		return Answer{}, false, nil
 	}
-	a = Answer{Source: l.Source(shown.Time.Sub(shown.Decision.Time)), Told: shown.Time, Status: &shown.Status, History: shown.History, Requests: shown.Requests,
+	a = Answer{Source: l.Source(shown.Time.Sub(shown.Decision.Time)), Told: shown.Time, Status: &shown.Status, Chronicle: shown.Chronicle, Requests: shown.Requests,
 		Explanation: scaler.Explanation{Key: key, Policy: scaler.PolicyOf(shown.Annotations, shown.Defaults, shown.Rules), Warnings: shown.Warnings, Replies: shown.Replies, Leads: shown.Leads, Snapshot: *shown.Snapshot, Decision: *shown.Decision}}
 	if shown.Decision.Asleep && shown.Status.LastScale != nil && shown.Status.LastScale.To == 0 {
 		a.AsleepSince = shown.Status.LastScale.Time

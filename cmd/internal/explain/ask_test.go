@@ -32,7 +32,7 @@ func askedOfLeader(t *testing.T, s scaler.Shown, args ...string) (code int, stdo
 func shown(e scaler.Explanation, pairs map[string]string) scaler.Shown {
 	return scaler.Shown{Status: scaler.Status{Kind: "Deployment", Group: "apps", Namespace: "default", Name: "web", State: scaler.StateHolding, Why: "needs 1; 5 is\x1b[31m the highest", Decided: e.Decision.Time},
 		Annotations: pairs, Warnings: e.Warnings, Snapshot: &e.Snapshot, Decision: &e.Decision,
-		History: []scaler.Entry{{Time: e.Decision.Time.Add(-2 * time.Minute), Reason: scaler.EventSuccessfulRescale, Message: "New size: 2; reason\x1b[31m", From: 1, To: 2}}}
+		Chronicle: []scaler.Entry{{Time: e.Decision.Time.Add(-2 * time.Minute), Reason: scaler.EventSuccessfulRescale, Message: "New size: 2; reason\x1b[31m", From: 1, To: 2}}}
 }
 
 // TestTheLeadersLastDecisionIsExplained in the words in which a look from outside is, without its doubts.

@@ -67,7 +67,7 @@ const entriesBefore = 5
 
 // pastOf picks them of all that the controller remembers, the oldest first.
 func pastOf(a Answer, at time.Time) (past, error) {
-	entries := a.History
+	entries := a.Chronicle
 	first := slices.IndexFunc(entries, func(e scaler.Entry) bool { return e.Time.After(at) })
 	if first < 0 {
 		first = len(entries)

@@ -80,9 +80,9 @@ func TestTheLeaderIsAskedOfThePast(t *testing.T) {
 	s := scene{now: now, replicas: 2, annotations: map[string]string{annotations.TargetCPU: "50", annotations.Max: "10"}}
 	s.add("web-1", "30m", "64Mi")
 	known := shown(s.explain(), s.annotations)
-	known.History = nil
+	known.Chronicle = nil
 	for i := range 10 {
-		known.History = append(known.History, scaler.Entry{Time: now.Add(time.Duration(i-10) * time.Minute), Reason: scaler.EventSuccessfulRescale, From: int32(i), To: int32(i + 1), Message: "because\x1b[2J"})
+		known.Chronicle = append(known.Chronicle, scaler.Entry{Time: now.Add(time.Duration(i-10) * time.Minute), Reason: scaler.EventSuccessfulRescale, From: int32(i), To: int32(i + 1), Message: "because\x1b[2J"})
 	}
 	for name, c := range map[string]struct {
 		args   []string

@@ -59,7 +59,7 @@ func (p page) show(a *Answer, now time.Time) {
 	p.pods(e)
 	p.steps(e.Decision)
 	p.outlook(e, now, a.Status == nil)
-	p.history(a.History, e.Snapshot.Time)
+	p.chronicle(a.Chronicle, e.Snapshot.Time)
 }
 
 func (p page) verdict(e scaler.Explanation) {
@@ -510,8 +510,8 @@ func (p page) state(s *scaler.Status) {
 	}
 }
 
-// history is what has happened to the workload, as far as the controller remembers.
-func (p page) history(entries []scaler.Entry, now time.Time) {
+// chronicle is what has happened to the workload, as far as the controller remembers.
+func (p page) chronicle(entries []scaler.Entry, now time.Time) {
 	if len(entries) == 0 {
 		return
 	}

@@ -33,9 +33,9 @@ type explanationJSON struct {
 	Note string `json:"note,omitempty"`
 	// Source says who has answered.
 	Source string `json:"source,omitempty"`
-	// Status and History are what only the controller knows.
-	Status  *scaler.Status `json:"status,omitempty"`
-	History []scaler.Entry `json:"history,omitempty"`
+	// Status and Chronicle are what only the controller knows.
+	Status    *scaler.Status `json:"status,omitempty"`
+	Chronicle []scaler.Entry `json:"history,omitempty"`
 	// Requests are absent where they do not wake it.
 	Requests *scaler.RequestsShown `json:"requests,omitempty"`
 }
@@ -140,7 +140,7 @@ func (a *Answer) machineForm() explanationJSON {
 		Policy: policyJSON{MinReplicas: p.Min, MaxReplicas: p.Max, Mode: p.Mode, WarmUp: p.WarmUp.String(), SyncPeriod: p.SyncPeriod.String(),
 			Behavior: autoscalingv2.HorizontalPodAutoscalerBehavior{ScaleUp: &p.Up, ScaleDown: &p.Down}},
 	}
-	if form.Source, form.Status, form.History = a.Source, a.Status, a.History; a.Status != nil {
+	if form.Source, form.Status, form.Chronicle = a.Source, a.Status, a.Chronicle; a.Status != nil {
 		form.Note = ""
 	}
 	form.AsleepSince, form.Leads, form.Requests = e.AsleepSince, e.Leads, a.Requests

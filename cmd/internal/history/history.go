@@ -143,7 +143,7 @@ func (s *story) remembered(ctx context.Context, found *leader.Leader) error {
 	if len(known) == 0 {
 		return fmt.Errorf("%w: %s/%s in namespace %s", leader.ErrUnknown, s.Resource, s.Name, cli.Quote(s.Namespace))
 	}
-	var page state.HistoryPage
+	var page state.ChroniclePage
 	if err := found.Get(ctx, state.PathHistory, query, &page); err != nil {
 		return err
 	}

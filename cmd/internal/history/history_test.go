@@ -31,7 +31,7 @@ func (memory) Standing(wanted func(annotations.Key) bool) []annotations.Key {
 
 func (memory) Status(annotations.Key) (scaler.Status, bool) { return scaler.Status{}, true }
 func (memory) Show(annotations.Key) (scaler.Shown, bool)    { return scaler.Shown{}, false }
-func (m memory) History(annotations.Key) []scaler.Entry     { return m }
+func (m memory) Chronicle(annotations.Key) []scaler.Entry   { return m }
 
 // told is an Event on Deployment default/web.
 func told(ago time.Duration, reason, message string, count int32) corev1.Event {

@@ -33,7 +33,7 @@ type nobody struct{}
 
 func (nobody) Standing(func(annotations.Key) bool) []annotations.Key { return nil }
 func (nobody) Status(annotations.Key) (s scaler.Status, known bool)  { return s, false }
-func (nobody) History(annotations.Key) []scaler.Entry                { return nil }
+func (nobody) Chronicle(annotations.Key) []scaler.Entry              { return nil }
 func (nobody) Show(annotations.Key) (shown scaler.Shown, known bool) { return shown, false }
 
 // double is an API server with a Lease and one pod, of which it forwards a port, as the kubelet does behind a real one.

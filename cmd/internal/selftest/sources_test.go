@@ -29,7 +29,7 @@ type nobody struct{}
 
 func (nobody) Standing(func(annotations.Key) bool) []annotations.Key { return nil }
 func (nobody) Status(annotations.Key) (s scaler.Status, known bool)  { return s, false }
-func (nobody) History(annotations.Key) []scaler.Entry                { return nil }
+func (nobody) Chronicle(annotations.Key) []scaler.Entry              { return nil }
 func (nobody) Show(annotations.Key) (shown scaler.Shown, known bool) { return shown, false }
 
 // TestSelftestOfSources tells how each stands for the controller that leads, and which it does not have.

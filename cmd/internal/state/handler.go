@@ -20,7 +20,7 @@ import (
 type Teller interface {
 	Standing(wanted func(annotations.Key) bool) []annotations.Key
 	Status(key annotations.Key) (scaler.Status, bool)
-	History(key annotations.Key) []scaler.Entry
+	Chronicle(key annotations.Key) []scaler.Entry
 	Show(key annotations.Key) (scaler.Shown, bool)
 }
 
@@ -35,7 +35,7 @@ func Handler(head func() Head, teller func() Teller, asked Sources) http.Handler
 	s := server{head, teller, asked}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+PathAll, s.led(s.all))
-	mux.HandleFunc("GET "+PathHistory, s.led(s.history))
+	mux.HandleFunc("GET "+PathHistory, s.led(s.chronicle))
 	mux.HandleFunc("GET "+PathSources, s.led(s.sources))
 	mux.HandleFunc("GET "+PathOne+"{namespace}/{kind}/{name}", s.led(s.one))
 	return mux
@@ -141,16 +141,16 @@ func (s server) all(w http.ResponseWriter, r *http.Request, h Head) {
 	write(w, http.StatusOK, page)
 }
 
-func (s server) history(w http.ResponseWriter, r *http.Request, h Head) {
+func (s server) chronicle(w http.ResponseWriter, r *http.Request, h Head) {
 	keys, next, err := s.page(r)
 	if err != nil {
 		s.fail(w, http.StatusBadRequest, h, err.Error())
 		return
 	}
-	page := HistoryPage{Head: h, Items: make([]History, 0, len(keys)), Continue: next}
+	page := ChroniclePage{Head: h, Items: make([]Chronicle, 0, len(keys)), Continue: next}
 	for _, key := range keys {
-		if entries := s.teller().History(key); len(entries) > 0 {
-			page.Items = append(page.Items, History{Kind: key.Kind.Kind, Group: key.Kind.Group, Namespace: key.Namespace, Name: key.Name, Entries: entries})
+		if entries := s.teller().Chronicle(key); len(entries) > 0 {
+			page.Items = append(page.Items, Chronicle{Kind: key.Kind.Kind, Group: key.Kind.Group, Namespace: key.Namespace, Name: key.Name, Entries: entries})
 		}
 	}
 	write(w, http.StatusOK, page)

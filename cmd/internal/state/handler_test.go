@@ -35,7 +35,7 @@ func (crowd) Status(k annotations.Key) (scaler.Status, bool) {
 	return scaler.Status{Kind: k.Kind.Kind, Namespace: k.Namespace, Name: k.Name}, true
 }
 
-func (crowd) History(annotations.Key) []scaler.Entry {
+func (crowd) Chronicle(annotations.Key) []scaler.Entry {
 	return []scaler.Entry{{Reason: "X", Message: "said"}}
 }
 
@@ -93,7 +93,7 @@ func TestPagesHaveEachWorkloadOnce(t *testing.T) {
 			t.Errorf("limit %q: %d workloads in %d pages, want %d", limit, len(got), pages, len(want))
 		}
 	}
-	var page HistoryPage
+	var page ChroniclePage
 	ask(t, h, http.MethodGet, PathHistory+"?namespace=ns-3&name=web-3&kind=deployments.apps", "localhost", &page)
 	if len(page.Items) != 1 || page.Items[0].Name != "web-3" || len(page.Items[0].Entries) != 1 {
 		t.Errorf("history of one: %+v", page.Items)

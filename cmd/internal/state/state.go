@@ -17,7 +17,7 @@ import (
 const (
 	// PathAll has a Page: how each workload stands.
 	PathAll = "/state"
-	// PathHistory has a HistoryPage: what has happened to each of them.
+	// PathHistory has a ChroniclePage: what has happened to each of them.
 	PathHistory = "/state/history"
 	// PathSources has a SourcesPage: how the sources of the administrator's file stand.
 	PathSources = "/state/sources"
@@ -75,11 +75,11 @@ type Page struct {
 	Continue string `json:"continue,omitempty"`
 }
 
-// HistoryPage is what has happened to a part of all workloads.
-type HistoryPage struct {
+// ChroniclePage is what has happened to a part of all workloads.
+type ChroniclePage struct {
 	Head
-	Items    []History `json:"items"`
-	Continue string    `json:"continue,omitempty"`
+	Items    []Chronicle `json:"items"`
+	Continue string      `json:"continue,omitempty"`
 }
 
 // SourcesPage is how the sources of the administrator's file stand, by name.
@@ -90,8 +90,8 @@ type SourcesPage struct {
 	FileError string `json:"fileError,omitempty"`
 }
 
-// History is what has happened to one workload, the oldest first.
-type History struct {
+// Chronicle is what has happened to one workload, the oldest first.
+type Chronicle struct {
 	Kind      string         `json:"kind"`
 	Group     string         `json:"group,omitempty"`
 	Namespace string         `json:"namespace"`

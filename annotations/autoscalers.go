@@ -57,7 +57,7 @@ func CheckAutoscalers(w *Workload, mode Mode, s Surroundings) ([]Warning, field.
 	var errs field.ErrorList
 	at := field.NewPath("metadata", "annotations")
 	for i, other := range s.Autoscalers {
-		if i == maxRivals {
+		if i == mostReported {
 			break
 		}
 		name := s.title(other.Kind, other.Name)
@@ -78,5 +78,5 @@ func CheckAutoscalers(w *Workload, mode Mode, s Surroundings) ([]Warning, field.
 	return warnings, errs
 }
 
-// maxRivals is how many are reported: no reader needs more, and a manifest may have thousands.
-const maxRivals = 8
+// mostReported is how many are reported: no reader needs more, and a manifest may have thousands.
+const mostReported = 8

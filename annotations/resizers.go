@@ -67,7 +67,7 @@ func checkResizers(w *Workload, p Policy, s Surroundings) []Warning {
 		if d.target.AverageUtilization == nil {
 			continue
 		}
-		for _, r := range s.Resizers[:min(len(s.Resizers), maxRivals)] {
+		for _, r := range s.Resizers[:min(len(s.Resizers), mostReported)] {
 			if d.isResizedBy(r, &w.template().Spec) {
 				warnings = append(warnings, Warning{Field: d.source.at.String(), Rule: FoundResized, Message: fmt.Sprintf(
 					`%s changes the %s requests that %s is a percentage of; set updateMode: "Off" in it (with the quotes), take %s out of its controlledResources, or %s`,

@@ -41,7 +41,7 @@ func (s *Scaler) leads(key annotations.Key) []wake.Lead {
 // nothing is decided on it. It is woken before, as whoever comes would find nobody; once it is awake, its number stands.
 func (s *Scaler) stranded(mem *remembered, w *annotations.Workload) (annotations.Policy, string) {
 	p, _, problems := s.observer.Defaults.Parse(w.Annotations)
-	if s.doors == nil || w.Replicas > 0 || len(problems) > 0 || !p.Wake.Requests || p.Mode != annotations.ModeAuto || mem.reviewed.hasRival() {
+	if s.doors == nil || w.Replicas > 0 || len(problems) > 0 || !p.Wake.Requests || p.Mode != annotations.ModeAuto || mem.reviewed.underAnother() {
 		return annotations.Policy{}, ""
 	}
 	return p, mem.reviewed.verdict.Problems[0].Detail

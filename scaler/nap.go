@@ -44,8 +44,8 @@ func (n *nap) pauses(now time.Time) {
 	n.unsigned.until = now.Add(n.unsigned.pause)
 }
 
-// seen is what is known after a look; rival says that another autoscaler scales the workload, which may sleep.
-func (n nap) seen(w *annotations.Workload, rival bool) nap {
+// seen is what is known after a look; another says that the workload, which may sleep, is scaled by another autoscaler.
+func (n nap) seen(w *annotations.Workload, another bool) nap {
 	switch {
 	case w.Replicas > 0:
 		return nap{}
@@ -53,7 +53,7 @@ func (n nap) seen(w *annotations.Workload, rival bool) nap {
 		return nap{ours: true, signed: true}
 	case w.SetBy != "", n.signed: // a manifest has, or somebody has scaled out and back to 0
 		return nap{off: true}
-	case rival && !n.off:
+	case another && !n.off:
 		return nap{ours: true}
 	}
 	n.off = !n.ours

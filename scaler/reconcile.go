@@ -40,7 +40,7 @@ func (s *Scaler) Reconcile(ctx context.Context, key annotations.Key) (time.Durat
 	}
 	mem.nap = mem.nap.seen(w, s.sleepsUnderAnother(mem, w))
 	w = mem.nap.known(w)
-	if mem.reviewed.hasRival() {
+	if mem.reviewed.underAnother() {
 		mem.standDown()
 	}
 	// What is told and shown has the bounds of the moment. Who decides is given the whole policy.

@@ -44,8 +44,8 @@ func newReviewed(w *annotations.Workload, s annotations.Surroundings, v *annotat
 	return reviewed{w, s.Sources, new(s), v}
 }
 
-// hasRival says whether another autoscaler keeps the workload from being scaled.
-func (r *reviewed) hasRival() bool {
+// underAnother says whether another autoscaler keeps the workload from being scaled.
+func (r *reviewed) underAnother() bool {
 	return slices.ContainsFunc(r.verdict.Problems, func(e *field.Error) bool { return e.Origin == annotations.FoundConflict })
 }
 

@@ -65,13 +65,13 @@ func (t *task) Run(ctx context.Context, args []string, s cli.Streams) error {
 	if t.output == outManifest && len(t.files) == 0 {
 		return cli.Usagef("-o manifest writes files once more; want --filename")
 	}
-	found, err := t.read(ctx, args, s, offer{kinds: rivals()})
+	found, err := t.read(ctx, args, s, offer{kinds: convertible()})
 	if err != nil {
 		return err
 	}
 	m := migration{objects: found}
 	for _, o := range found.objects {
-		if o.section != nil || o.is(rivals()) {
+		if o.section != nil || o.is(convertible()) {
 			m.convert(o)
 		} else if why := unknown(o); why != nil {
 			m.results = append(m.results, &result{From: o.reference, object: o, Remarks: []hpa.Remark{*why}})

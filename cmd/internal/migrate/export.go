@@ -110,7 +110,7 @@ func (e *export) inners() string {
 // convert takes an object, if it is annotated.
 func (e *export) convert(o *object) {
 	all := o.annotations()
-	if !annotations.Selected(all) || o.is(rivals()) || o.isAround {
+	if !annotations.Selected(all) || o.is(convertible()) || o.isAround {
 		return
 	}
 	r := &result{From: o.reference, object: o}

@@ -46,8 +46,8 @@ type kind struct {
 	isExtension bool
 }
 
-// rivals are the kinds that are turned into annotations.
-func rivals() []kind {
+// convertible are the kinds that are turned into annotations.
+func convertible() []kind {
 	return []kind{
 		{schema.GroupVersionResource{Group: autoscalingv2.GroupName, Version: "v2", Resource: "horizontalpodautoscalers"}, annotations.KindHPA,
 			[]string{"hpa", "horizontalpodautoscaler", "horizontalpodautoscalers"}, false},

@@ -212,7 +212,7 @@ func TestTheSameIsDecided(t *testing.T) {
 		t.Fatalf("the hour lasts %v", last)
 	}
 	i := &input{files: []string{"testdata/hpas.yaml"}}
-	found, err := i.read(t.Context(), nil, cli.Streams{}, offer{kinds: rivals()})
+	found, err := i.read(t.Context(), nil, cli.Streams{}, offer{kinds: convertible()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,7 +21,7 @@ import (
 // Neighborhood is what in one area, such as a namespace, bears on whether its workloads can be scaled.
 type Neighborhood struct {
 	limitRanges map[string]*corev1.LimitRange
-	scalers     map[neighbor]*rival
+	scalers     map[neighbor]*autoscaler
 	resizers    map[string]resizer
 	services    map[string]*corev1.Service
 	policies    map[string]*networkingv1.NetworkPolicy
@@ -44,8 +44,8 @@ type Neighborhood struct {
 // neighbor names an object.
 type neighbor struct{ kind, name string }
 
-// rival is an autoscaler and the workloads that it scales, without a namespace: a neighborhood has one.
-type rival struct {
+// autoscaler is one with the workloads that it scales, without a namespace: a neighborhood has one.
+type autoscaler struct {
 	is      annotations.Autoscaler
 	targets []annotations.Key
 	// itself says that it was met, and not only what was made for it.
@@ -54,7 +54,7 @@ type rival struct {
 
 // New has nothing yet.
 func New() *Neighborhood {
-	return &Neighborhood{limitRanges: map[string]*corev1.LimitRange{}, scalers: map[neighbor]*rival{}, resizers: map[string]resizer{},
+	return &Neighborhood{limitRanges: map[string]*corev1.LimitRange{}, scalers: map[neighbor]*autoscaler{}, resizers: map[string]resizer{},
 		services: map[string]*corev1.Service{}, policies: map[string]*networkingv1.NetworkPolicy{}, places: map[neighbor]string{}}
 }
 
@@ -94,7 +94,7 @@ func (n *Neighborhood) AddScaler(kind string, s Scaler, place string) {
 	name := neighbor{is.Kind, is.Name}
 	known, ok := n.scalers[name]
 	if !ok {
-		known = &rival{is: is}
+		known = &autoscaler{is: is}
 		n.scalers[name], n.places[name] = known, place
 	}
 	if kind == is.Kind && !known.itself {

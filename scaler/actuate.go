@@ -12,7 +12,8 @@ import (
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
 )
 
-// act writes the decision, unless it is 0 and that would lose requests, as what closes the doors says. A conflict comes back as an error too, so that the workload is looked at again soon.
+// act writes the decision. It does not write 0 where that would lose requests, which remembered.closed says. A conflict comes back as an error, too, so that the
+// workload is looked at again soon.
 func (s *Scaler) act(ctx context.Context, mem *remembered, w *annotations.Workload, p annotations.Policy, decision recommend.Decision) error {
 	if decision.Desired == decision.Current {
 		delete(mem.told, topicWrite)

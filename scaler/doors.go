@@ -47,7 +47,7 @@ func (s *Scaler) stranded(mem *remembered, w *annotations.Workload) (annotations
 	return p, mem.reviewed.verdict.Problems[0].Detail
 }
 
-// stay keeps the doors of a workload on which nothing is decided, and says when to look again if its bounds change after next, or never if that is 0.
+// stay keeps the EndpointSlices of a workload on which nothing is decided. Its bounds change after next, or never if that is 0; it returns when to look again.
 func (s *Scaler) stay(ctx context.Context, w *annotations.Workload, next time.Duration) (time.Duration, error) {
 	if s.doors == nil {
 		return next, nil
@@ -59,7 +59,7 @@ func (s *Scaler) stay(ctx context.Context, w *annotations.Workload, next time.Du
 	return next, err
 }
 
-// leave takes the doors away of a workload that is scaled no more, and says when to go on.
+// leave takes the EndpointSlices of a workload away that is scaled no more, and says when to go on.
 func (s *Scaler) leave(ctx context.Context, key annotations.Key) (time.Duration, error) {
 	if s.doors == nil {
 		return 0, nil

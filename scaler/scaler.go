@@ -19,7 +19,7 @@ type Traces interface {
 	Trace(w *annotations.Workload, s recommend.Snapshot, fresh bool)
 }
 
-// Doors leads requests to where they are held while a workload sleeps.
+// Doors keeps the EndpointSlices of mini-hpa, which lead requests to the doors of activators while a workload sleeps.
 type Doors interface {
 	// Lead makes the EndpointSlices of a workload what they are to be by what is decided, before replicas are written, and says whether 0 may be. An error
 	// means that it should be retried.

@@ -8,7 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 )
 
-// Defaults are what the operator sets for all workloads by flags. A workload's annotations override all but the last.
+// Defaults are what the administrator sets for all workloads by flags. A workload's annotations override all but the last.
 type Defaults struct {
 	// Tolerance is a fraction of the target: 0.1 is 10 %.
 	Tolerance resource.Quantity
@@ -16,7 +16,7 @@ type Defaults struct {
 	ScaleDownStabilization time.Duration
 	// WarmUp is how long a pod may use more than its share of the load after it has become ready.
 	WarmUp time.Duration
-	// SyncPeriod is the longest time between two evaluations of a workload.
+	// SyncPeriod is the longest time between two looks of a workload.
 	SyncPeriod time.Duration
 	// MinSyncPeriod is the shortest sync period that an annotation may ask for.
 	MinSyncPeriod time.Duration
@@ -42,7 +42,7 @@ func DefaultDefaults() Defaults {
 	}
 }
 
-// Validate holds the operator's values to the limits that annotations have. Parse takes them as they are. The error
+// Validate holds the administrator's values to the limits that annotations have. Parse takes them as they are. The error
 // names every field that is out of its limits and says what is allowed.
 func (d Defaults) Validate() error {
 	var errs []error

@@ -32,7 +32,7 @@ func TestDefaultsAreUsed(t *testing.T) {
 	refused := []string{`metadata.annotations[mini-hpa/sync-period]: Invalid value: "9999ms": ` +
 		`must be a duration from "10s" to "1h", with a unit, such as "10s"`}
 	if diff := cmp.Diff(refused, texts(errs)); diff != "" {
-		t.Errorf("below the operator's floor (-want +got):\n%s", diff)
+		t.Errorf("below the administrator's floor (-want +got):\n%s", diff)
 	}
 }
 

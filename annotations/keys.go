@@ -43,7 +43,7 @@ const (
 	ScaleDownPolicies = Prefix + "scale-down-policies"
 	// WarmUp is how long a pod may use more than its share of the load after it has become ready.
 	WarmUp = Prefix + "warm-up"
-	// SyncPeriod is the longest time between two evaluations.
+	// SyncPeriod is the longest time between two looks.
 	SyncPeriod = Prefix + "sync-period"
 	// ModeKey says how far the controller goes; its values are the Mode constants.
 	ModeKey = Prefix + "mode"

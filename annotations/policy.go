@@ -16,7 +16,7 @@ const (
 	ModeAuto Mode = "auto"
 	// ModeObserve decides and tells, but does not write.
 	ModeObserve Mode = "observe"
-	// ModePaused does not decide: no evaluation, no write.
+	// ModePaused neither decides nor writes.
 	ModePaused Mode = "paused"
 )
 
@@ -47,7 +47,7 @@ type Policy struct {
 	Wake Wake
 	// Fallback is what there is at least while a metric fails; the zero value is nothing.
 	Fallback Fallback
-	// SyncPeriod is the longest time between two evaluations.
+	// SyncPeriod is the longest time between two looks.
 	SyncPeriod time.Duration
 }
 

@@ -10,7 +10,7 @@ import (
 type Row struct {
 	// Name is the annotation in full.
 	Name string
-	// Default is the value an absent annotation stands for, while the operator's defaults are DefaultDefaults. It is
+	// Default is the value an absent annotation stands for, while the administrator's defaults are DefaultDefaults. It is
 	// empty if absence is not the same as any value.
 	Default string
 	// Examples are values that can be written as they are.
@@ -197,7 +197,7 @@ var table = [...]Row{
 		Name: SyncPeriod, Default: "15s", MaxLength: maxScalarLength, set: setSyncPeriod,
 		Pattern:  patternDuration,
 		Examples: []string{"5s"},
-		Doc:      "The longest time between two evaluations, and up to a tenth of it more, so that workloads are not all evaluated at once. The operator sets the shortest that is accepted.",
+		Doc:      "The longest time between two looks at the workload, and up to a tenth of it more, so that not all workloads are looked at together. The administrator sets the shortest that is accepted.",
 		aliases:  []string{"interval", "period", "polling-interval"},
 	},
 	{

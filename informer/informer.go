@@ -1,7 +1,7 @@
 // Package informer knows what the cluster looks like, and when to look again.
 //
 // It watches workloads and pods, keeps only the fields that a scaling decision reads, and knows which pods belong to which workload.
-// Deployments, StatefulSets and ReplicaSets are workloads wherever mini-hpa runs. Kinds are the custom ones that an operator names beside
+// Deployments, StatefulSets and ReplicaSets are workloads wherever mini-hpa runs. Kinds are the custom ones that an administrator names beside
 // them: each is watched while its CustomResourceDefinition says that it can be scaled. A Set watches the objects themselves.
 //
 // Whose a pod is, follows from controller references, over any number of links, by name and UID:

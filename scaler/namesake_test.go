@@ -90,7 +90,7 @@ func TestWhatLooksLikeASecondInstallation(t *testing.T) {
 	}
 }
 
-// TestTwoThatDisagreeDoNotFight: operators may have given them different defaults.
+// TestTwoThatDisagreeDoNotFight: administrators may have given them different defaults.
 func TestTwoThatDisagreeDoNotFight(t *testing.T) {
 	c := settled(t)
 	c.milliCPU, c.running = 1500, 1

@@ -93,7 +93,7 @@ type Observer struct {
 	Sources func() *catalog.Catalog
 	// Requests is nil where there are no activators.
 	Requests Requests
-	// Defaults are the operator's values for annotations that are not set, Rules those of the decision.
+	// Defaults are the administrator's values for annotations that are not set, Rules those of the decision.
 	Defaults annotations.Defaults
 	Rules    recommend.Rules
 	Now      func() time.Time

@@ -35,7 +35,7 @@ type Surroundings interface {
 
 // HandlerConfig is what the handler works with. All fields but Class are required.
 type HandlerConfig struct {
-	// Defaults are the operator's values for annotations that are not set. The controller must have the same ones.
+	// Defaults are the administrator's values for annotations that are not set. The controller must have the same ones.
 	Defaults annotations.Defaults
 	// Kinds are the workloads that are checked. Requests about any others are let through.
 	Kinds Kinds

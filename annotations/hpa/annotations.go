@@ -177,7 +177,7 @@ func policiesText(policies []autoscalingv2.HPAScalingPolicy) string {
 }
 
 // saysBehavior says whether short annotations are read as just this behavior. The window of scale-down and the tolerance, where they are not
-// set, are the operator's.
+// set, are the administrator's.
 func saysBehavior(b *autoscalingv2.HorizontalPodAutoscalerBehavior, short map[string]string) bool {
 	all := map[string]string{annotations.TargetCPU: "50", annotations.Max: "2"}
 	for key, value := range short {

@@ -19,7 +19,7 @@ type Decision struct {
 	Current int32 `json:"current"`
 	Desired int32 `json:"desired"`
 	// Active, Able and Limited are the reasons of the HPA conditions ScalingActive, AbleToScale and ScalingLimited.
-	// Empty means that this evaluation did not touch the condition.
+	// Empty means that this look did not touch the condition.
 	Active  string `json:"active"`
 	Able    string `json:"able"`
 	Limited string `json:"limited"`

@@ -9,7 +9,7 @@ import (
 	"github.com/mini-hpa/mini-hpa/annotations"
 )
 
-// History is all that is remembered of a workload between two evaluations. It is a value: functions return a new one
+// History is all that is remembered of a workload between two looks. It is a value: functions return a new one
 // and never write to the one they were given.
 type History struct {
 	// Recommendations are those of before any stabilization, oldest first, and what stands in for one. Of equal ones only the latest
@@ -22,9 +22,9 @@ type History struct {
 	Since time.Time
 	// certain is when observations alone were decided on the last time, without an assumption; zero if that is not known.
 	certain time.Time
-	// resumed is the present number at the first evaluation after a gap: see resume.
+	// resumed is the present number at the first look after a gap: see resume.
 	resumed Recommendation
-	// left is the number of replicas that the last evaluation, or the write of its decision, has left; 0 before there was one.
+	// left is the number of replicas that the last look, or the write of its decision, has left; 0 before there was one.
 	left int32
 	// asked is what the metrics asked for last, carried what they asked for when the last change was decided on; 0 if nothing.
 	asked, carried int32
@@ -236,7 +236,7 @@ func (h History) since(cutoff time.Time) []Change {
 	return h.Changes[i:]
 }
 
-// longestGap is how long a workload may go without an evaluation before what is remembered of it is out of date.
+// longestGap is how long a workload may go without a look before what is remembered of it is out of date.
 const longestGap = 5 * time.Minute
 
 // current says whether something is known lately enough to count.

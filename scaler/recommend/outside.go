@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// witnessed compares the replicas with those that were left at the last evaluation. That they are fewer is not enough: a write
+// witnessed compares the replicas with those that were left at the last look. That they are fewer is not enough: a write
 // that was never carried out looks the same. There have to be pods that nobody asks for any more.
 func (v *view) witnessed(h History) History {
 	left := h.left

@@ -26,7 +26,7 @@ var stages = []func(*view, draft) draft{
 	(*view).refuse,    // no more while pods are refused
 }
 
-// Recommend says how many replicas the workload should have now. The returned history holds this evaluation; hand it
+// Recommend says how many replicas the workload should have now. The returned history holds this look; hand it
 // to the next call, by way of History.Applied where the decision was written.
 func (r Rules) Recommend(p annotations.Policy, s Snapshot, h History) (Decision, History) {
 	v := r.view(&p, &s, h)

@@ -27,11 +27,11 @@ func (v *view) look(d *draft) look {
 	return l
 }
 
-// resume repairs "stabilization ends with the last look": at the first evaluation after an outage of the metrics, a pause
+// resume repairs "stabilization ends with the last look": at the first look after an outage of the metrics, a pause
 // or a time at 0 replicas that outlasted the window, the present number holds scale-in for a window, as it does after a
 // restart. The HPA scales in at the first sample after an outage. After looks that rested on assumptions, if for a whole window there
-// was no other, it is what was assumed that holds. A workload that is always evaluated after a gap, such as one of a coarse trace, is
-// held at every other evaluation only.
+// was no other, it is what was assumed that holds. A workload that is always looked at after a gap, such as one of a coarse trace, is
+// held at every other look only.
 func (v *view) resume(d draft) draft {
 	h := &v.history
 	d.resumed = h.resumed

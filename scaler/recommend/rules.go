@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Rules are the operator's settings of the decision, the same for every workload.
+// Rules are the administrator's settings of the decision, the same for every workload.
 type Rules struct {
 	// CPUInitializationPeriod is the time after a pod's start in which its CPU usage counts only from the first sample
 	// that lies entirely after its readiness (kube-controller-manager --horizontal-pod-autoscaler-cpu-initialization-period).

@@ -13,7 +13,7 @@ import (
 // Snapshot is all that may be seen of a workload at one moment. Its JSON form is one line of a trace.
 // Recommend reads it and never writes to it.
 type Snapshot struct {
-	// Time is the moment of the evaluation.
+	// Time is the moment of the look.
 	Time time.Time `json:"time"`
 	// Replicas is spec.replicas at that moment. It is authoritative: somebody else may have scaled.
 	Replicas int32 `json:"replicas"`

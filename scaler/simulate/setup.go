@@ -18,7 +18,7 @@ type Setup struct {
 	// Workload is what is simulated, with its pod template and the replicas that it begins with; Policy is what its annotations say.
 	Workload *annotations.Workload
 	Policy   annotations.Policy
-	// Rules are the operator's settings. With Rules.Compat evaluations come once per sync period, as with the HPA
+	// Rules are the administrator's settings. With Rules.Compat looks come once per sync period, as with the HPA
 	// controller; without, also when there are new samples and when a window or a period ends, as with mini-hpa.
 	Rules recommend.Rules
 	// Load is CPU that is asked for, in millicores. Arrivals, if set, are messages instead; a pod that serves as many as it can uses the

@@ -50,7 +50,7 @@ type Moment struct {
 	Replicas, Ready int32
 }
 
-// Evaluation is one decision and what it was made on.
+// Evaluation is one look at the workload: a decision, and what it was made on.
 type Evaluation struct {
 	trace.Outcome
 	Moment Moment `json:"-"`
@@ -71,7 +71,7 @@ type world struct {
 	// backlog is what waits, if messages arrive; sampled says that there is a target for CPU or memory.
 	backlog *backlog
 	sampled bool
-	// fresh says that samples have become readable at this moment; next is when time alone asks for an evaluation.
+	// fresh says that samples have become readable at this moment; next is when time alone asks for a look.
 	fresh     bool
 	evaluated time.Duration
 	next      time.Duration

@@ -7,7 +7,7 @@ import (
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
 )
 
-// Outcome is what one evaluation came to. Its JSON is one line of a replay.
+// Outcome is what one look came to. Its JSON is one line of a replay.
 type Outcome struct {
 	// Time is the moment of the observation.
 	Time time.Time `json:"time"`
@@ -15,7 +15,7 @@ type Outcome struct {
 	Current int32 `json:"current"`
 	Desired int32 `json:"desired"`
 	// Active, Able and Limited are the reasons of the HPA conditions ScalingActive, AbleToScale and ScalingLimited after
-	// the evaluation and its write: one that was not touched keeps its last reason, and is empty before it was ever set.
+	// the look and its write: one that was not touched keeps its last reason, and is empty before it was ever set.
 	Active  string `json:"active"`
 	Able    string `json:"able"`
 	Limited string `json:"limited"`
@@ -89,7 +89,7 @@ func (r *Replay) decide(s recommend.Snapshot, written bool) Outcome {
 	return o
 }
 
-// keep leaves a condition as it was where an evaluation did not touch it.
+// keep leaves a condition as it was where a look did not touch it.
 func keep(condition *string, reason string) {
 	if reason != "" {
 		*condition = reason

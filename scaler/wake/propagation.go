@@ -54,7 +54,7 @@ func (p Propagation) Latest(now time.Time) time.Duration {
 	return p.late[i].by
 }
 
-// Wait is how long to wait where an operator says how long it takes at least.
+// Wait is how long to wait where an administrator says how long it takes at least.
 func (p Propagation) Wait(now time.Time, least time.Duration) time.Duration {
 	return max(least, min(margin*p.Latest(now), LongestPropagation))
 }

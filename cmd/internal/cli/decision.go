@@ -25,7 +25,7 @@ func DefaultDecisionFlags() DecisionFlags {
 // Declare adds the flags to f.
 func (d *DecisionFlags) Declare(f *pflag.FlagSet) {
 	f.Var(Duration(&d.Defaults.SyncPeriod, 100*time.Millisecond, time.Hour), "sync-period",
-		"longest time between two evaluations of a workload; for workloads without mini-hpa/sync-period. New samples are evaluated when they arrive")
+		"longest time between two looks at a workload; for workloads without mini-hpa/sync-period. New samples are looked at when they arrive")
 	DeclareMinSyncPeriod(f, &d.Defaults)
 	f.Var(fraction(&d.Defaults.Tolerance), "tolerance",
 		"no change while usage divided by target is within 1 plus or minus this; for workloads without mini-hpa/tolerance")
@@ -40,7 +40,7 @@ func (d *DecisionFlags) Declare(f *pflag.FlagSet) {
 	f.BoolVar(&d.Rules.Compat, "hpa-compat", d.Rules.Compat, "decide exactly as the HPA controller does, without mini-hpa's repairs")
 }
 
-// DeclareMinSyncPeriod declares the only flag of the operator that decides which annotations are allowed: the shortest sync period.
+// DeclareMinSyncPeriod declares the only flag of the administrator that decides which annotations are allowed: the shortest sync period.
 func DeclareMinSyncPeriod(f *pflag.FlagSet, d *annotations.Defaults) {
 	f.Var(Duration(&d.MinSyncPeriod, 100*time.Millisecond, time.Hour), "min-sync-period", "shortest mini-hpa/sync-period that is allowed")
 }

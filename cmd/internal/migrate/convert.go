@@ -211,7 +211,7 @@ func (r *result) target(ref autoscalingv2.CrossVersionObjectReference) bool {
 		r.Remarks = append(r.Remarks, hpa.Remark{Path: path, Value: ref.Kind, Why: "is of a kind that mini-hpa does not scale: Deployments, StatefulSets, ReplicaSets and custom resources are", Do: meant(kind), Lost: true})
 		return false
 	default:
-		r.Remarks = append(r.Remarks, hpa.Remark{Path: path, Value: ref.Kind, Why: "is a custom resource, of which mini-hpa scales those that its operator has named", Do: "see --kinds of the controller (docs/kinds.md)"})
+		r.Remarks = append(r.Remarks, hpa.Remark{Path: path, Value: ref.Kind, Why: "is a custom resource, of which mini-hpa scales those that its administrator has named", Do: "see --kinds of the controller (docs/kinds.md)"})
 	}
 	r.Workload = &reference{APIVersion: ref.APIVersion, Kind: ref.Kind, Namespace: r.From.Namespace, Name: ref.Name}
 	return true

@@ -61,7 +61,7 @@ func setSchedule(p *draft, value string) error {
 	return err
 }
 
-// checkSchedule holds the lines that set only one bound to the other one, and warns of those that never count.
+// checkSchedule checks a line that sets only one bound against the other bound of the annotations, and warns of lines that never count.
 func (p *draft) checkSchedule(annotations map[string]string) {
 	for line := range p.schedule.Lines() {
 		if low, high := line.Bounds(p.min, p.max); p.max != unread && low > high {

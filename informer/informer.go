@@ -10,9 +10,9 @@
 //
 // Labels play no part in that: a pod of another workload that happens to match the selector does not count, and a pod of an old
 // ReplicaSet counts as long as the rollout keeps it. A custom resource differs: it may control pods that are not its replicas, such as a
-// coordinator. So of the pods that it controls those count that the selector of its scale selects, which are those that the HPA counts; if
-// there is no selector, all. If what leads from it to the selected pods is not watched, the selector alone says which they are. If several objects of a chain are annotated, the outermost one is the workload. A ReplicaSet that anything
-// controls never is one.
+// coordinator. So only those of its pods count that the selector of its scale subresource selects, as with the HPA; without a selector, all
+// of them do. If the links between it and its pods are not watched, the selector alone says which pods are its own. If several objects of a
+// chain are annotated, the outermost one is the workload. A ReplicaSet that anything controls never is one.
 //
 // Its handlers only put the key of a workload into one workqueue. Workers take keys from it and call a function that they are given,
 // so that this package does not know how decisions are made.
@@ -45,7 +45,8 @@ type Config struct {
 	Kinds *Kinds
 	// Namespace is the only namespace to watch; empty means all of them.
 	Namespace string
-	// Class is that of the workloads that are scaled (annotations.ClassOf); empty is that of those without one. Others are known by their names.
+	// Class is the class of the workloads that are scaled (annotations.ClassOf). If it is empty, workloads without a class are. Of all others only the
+	// names are known.
 	Class string
 	// Watches is what these informers share with others, such as Neighbors; nil if there are no others.
 	Watches *watching.Watches

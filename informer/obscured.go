@@ -9,8 +9,8 @@ import (
 	"github.com/mini-hpa/mini-hpa/annotations"
 )
 
-// Obscured says why an annotated object is not scaled although no other one is known that is scaled in its place: a custom resource may be,
-// whose kind cannot be read. It is empty if that is not so, or may be over in a moment.
+// Obscured says why an annotated object is not scaled although none is known that is scaled in its place: a custom resource may be its outer
+// object, and the kind of that cannot be read. It is empty if that is not so, or may be over in a moment.
 func (s *Set) Obscured(key annotations.Key) string {
 	k := s.kept(key)
 	if !k.isAnnotated() || !s.isObscured(k) {

@@ -96,8 +96,8 @@ func (s *Set) Doubt(key annotations.Key, version string) {
 	}
 }
 
-// Selected returns the workloads that are scaled: those that have an annotation of mini-hpa, and that no other one controls which has one,
-// too. They are sorted by namespace, name and kind.
+// Selected returns the workloads that are scaled: annotated objects, but for the inner ones, which another annotated object controls. They are
+// sorted by namespace, name and kind.
 func (s *Set) Selected() []annotations.Key {
 	var keys []annotations.Key
 	for _, c := range s.caches() {

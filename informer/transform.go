@@ -117,8 +117,8 @@ func slimStatefulSet(obj any) (any, error) {
 	return keptOf(in, annotations.OfStatefulSet), nil
 }
 
-// slimReplicaSet keeps no more than the identity of a ReplicaSet that anything controls, or that a Deployment has made, and of the
-// annotations of such a one those that are in vain.
+// slimReplicaSet keeps no more than the identity of a ReplicaSet that anything controls, or that a Deployment has made. If such a one has
+// annotations of mini-hpa, which are in vain there, these are kept, too.
 func slimReplicaSet(obj any) (any, error) {
 	in, ok := obj.(*appsv1.ReplicaSet)
 	if !ok {

@@ -9,9 +9,9 @@ import (
 	"github.com/mini-hpa/mini-hpa/annotations"
 )
 
-// Unfollowed returns the kinds at which nothing more is known of controllers, because they are not watched: of what controls w, directly or
-// over others (the zero value if there is none), and of what controls the pods that are those of w only by its selector (see BySelector),
-// sorted. One who watches these kinds, too, may see w or its pods belong to something else.
+// Unfollowed returns the kinds at which chains of controllers end here because these kinds are not watched: above is the one above w, or the
+// zero value if its chain is known to its end; abovePods, sorted, are those above the pods that belong to w by its selector alone (see
+// BySelector). Whoever watches these kinds, too, may see w or its pods belong to something else.
 func (s *Set) Unfollowed(w *annotations.Workload) (above schema.GroupKind, abovePods []schema.GroupKind) {
 	if k := s.kept(w.Key); k != nil {
 		above = s.endOf(&k.record)

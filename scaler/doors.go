@@ -37,8 +37,8 @@ func (s *Scaler) leads(key annotations.Key) []wake.Lead {
 	return s.doors.Leads(key)
 }
 
-// stranded says why requests cannot wake a workload any more that sleeps, though its annotations can be followed: something around it has changed, so that
-// nothing is decided on it. It is woken before, as whoever comes would find nobody; once it is awake, its number stands.
+// stranded says why requests cannot wake a sleeping workload any more, though its annotations can be followed: something around it has changed. Nothing is
+// decided on such a workload. But it is woken first, because requests would find nobody; once it is awake, its replicas stay as they are.
 func (s *Scaler) stranded(mem *remembered, w *annotations.Workload) (annotations.Policy, string) {
 	p, _, problems := s.observer.Defaults.Parse(w.Annotations)
 	if s.doors == nil || w.Replicas > 0 || len(problems) > 0 || !p.Wake.Requests || p.Mode != annotations.ModeAuto || mem.reviewed.underAnother() {
@@ -47,7 +47,8 @@ func (s *Scaler) stranded(mem *remembered, w *annotations.Workload) (annotations
 	return p, mem.reviewed.verdict.Problems[0].Detail
 }
 
-// stay keeps the EndpointSlices of a workload on which nothing is decided. Its bounds change after next, or never if that is 0; it returns when to look again.
+// stay keeps the EndpointSlices of a workload on which nothing is decided. It returns after how long to look again: next, which may be 0 for never, or
+// sooner because of them.
 func (s *Scaler) stay(ctx context.Context, w *annotations.Workload, next time.Duration) (time.Duration, error) {
 	if s.doors == nil {
 		return next, nil

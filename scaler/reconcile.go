@@ -126,8 +126,9 @@ func (s *Scaler) decide(mem *remembered, w *annotations.Workload, p annotations.
 	return decision
 }
 
-// idle is when to look again at a workload on which nothing is decided: when its bounds change, or there is something else to say of it, or never if that is 0. If requests are to wake it and it cannot be
-// followed, nothing may tell of what is changed about that: a NetworkPolicy, or the labels of another workload.
+// idle is after how long to look again at a workload on which nothing is decided: when its bounds change, or there is something else to say of it; 0 is never.
+// One that cannot be followed, and that requests are to wake, is looked at after the sync period: what has to change for it, such as a NetworkPolicy or the
+// labels of another workload, may tell nobody.
 func (s *Scaler) idle(mem *remembered, w *annotations.Workload, p annotations.Policy, ok bool) time.Duration {
 	if !ok && s.doors != nil && w.Annotations[annotations.WakeKey] != "" {
 		return jittered(w.Key, s.observer.Defaults.SyncPeriod)

@@ -155,8 +155,8 @@ func (r *reviewer) kindOf(req *admission.Request) (annotations.Kind, bool) {
 	return kind, ok
 }
 
-// scales says whether what controls an object is of a kind that is scaled. Then that one may be a workload, whose controller copies
-// its annotations to the objects that it makes. It must be able to make them, and a refusal would stop it for good.
+// scales says whether the owner of an object is of a kind that is scaled. Then the owner may be the workload, and its controller copies the
+// annotations to the objects that it makes. Such an object is not refused: its controller would be stopped for good.
 func (r *reviewer) scales(owner *metav1.OwnerReference) bool {
 	_, ok := r.Kinds.Of(schema.FromAPIVersionAndKind(owner.APIVersion, owner.Kind).GroupKind())
 	return ok

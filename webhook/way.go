@@ -13,7 +13,7 @@ import (
 // maxPorts is per container. It bounds what a port takes that is written as {}.
 const maxPorts = 200
 
-// Of the template of a workload that requests wake more is read: how they reach the pods, and how these end.
+// If requests wake a workload, more of its template is read: how requests reach its pods, and how its pods end.
 type (
 	wireWay struct {
 		Metadata struct {
@@ -37,7 +37,7 @@ type (
 	wirePorts []corev1.ContainerPort
 )
 
-// readWay adds that to a workload whose template was read.
+// readWay reads that into a workload whose template was read already.
 func readWay(w *annotations.Workload, template json.RawMessage) error {
 	if w.Annotations[annotations.WakeKey] == "" || w.Template == nil || len(template) == 0 {
 		return nil

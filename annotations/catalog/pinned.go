@@ -45,8 +45,9 @@ func (e *Entry) globs() map[string][]glob {
 	return all
 }
 
-// isPinned says whether Allow holds all that may be asked for to the namespace: the globs of a Scope that every line has, or those of each
-// parameter that a line may give, other than those With another, which are part of that. The metadata of an Open type are never: what leaving one out means is known to nobody here.
+// isPinned says whether whatever may be asked for is of the namespace that asks. It is if Allow pins a Scope that every line has, or every
+// parameter that a line may give; one that stands With another counts as a part of that. An Open type is never pinned: nobody here knows what it
+// means to leave one of its metadata out.
 func (e *Entry) isPinned() bool {
 	globs := e.globs()
 	for i := range e.Type.Parameters {

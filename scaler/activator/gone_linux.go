@@ -13,9 +13,9 @@ const canWatch = true
 // watch returns when a client has gone away (true), or when the read deadline of its connection has passed. It reads nothing of what the client has
 // sent. Nobody else may read meanwhile.
 //
-// A client that has said that it sends no more is gone, unless it mayFinish: then it is one that has sent a whole request and waits for the
-// answer, as with "printf ... | nc -N". But one that has sent nothing has gone, and so has one that has begun TLS or HTTP/2, where nobody
-// ends like that before the answer. It may have gone even so, and half is told.
+// A client that says that it sends no more has gone, unless it mayFinish. Then it may have sent a whole request and wait for the answer, as with
+// "printf ... | nc -N", or have gone all the same, and half is called. Even then one has gone that has sent nothing, or that has begun TLS or HTTP/2,
+// where nobody ends like that before the answer.
 func watch(c *net.TCPConn, mayFinish bool, half func()) (gone bool) {
 	raw, err := c.SyscallConn()
 	if err != nil {

@@ -18,9 +18,9 @@ const (
 	floor = 10
 	// maxInFlight is how many connections may be at pods, by way of all Services together. One Service may have half of them.
 	maxInFlight = 2 * maxHeld
-	// courtesy is how long a connection counts against the limit of its pod. A pod that has just woken is not met by all who wait at once, but
-	// one whose connections last is not closed to the others, who would wait in vain. Only where all requests come this way the limit is
-	// one of concurrency, and lasts as long as the request.
+	// courtesy is how long a connection counts against the limit of its pod. So not all who wait meet a
+	// pod at once that has just woken; and where connections last, others do not wait in vain for their end. Only where all requests come
+	// this way does a request count as long as it lasts: there the limit is one of concurrency.
 	courtesy = time.Second
 )
 

@@ -80,7 +80,7 @@ func (p *present) listening(slice types.NamespacedName, family discoveryv1.Addre
 	return sorted(p.staying(slice, ports, says, to, heard)), all
 }
 
-// staying are those that are led to, and with them those that stay of the activators that a slice has.
+// staying adds activators to which a slice leads already, and which it must not leave yet, to those that it is to lead to.
 func (p *present) staying(slice types.NamespacedName, ports []serves.Port, says *serves.Slice, to []serves.Activator, heard map[string]bool) []serves.Activator {
 	var left, ending []serves.Activator
 	for _, a := range says.Activators {

@@ -149,7 +149,7 @@ func (k *Keeper) sweep() {
 	}
 }
 
-// indexLocked notes which slices say that they are of which workload, and forgets what is known of those that are gone.
+// indexLocked notes for each workload which slices say that they are its own, and forgets slices that are gone.
 func (k *Keeper) indexLocked(all []*discoveryv1.EndpointSlice) {
 	of, there := map[annotations.Key][]types.NamespacedName{}, map[types.NamespacedName]bool{}
 	for _, object := range all {

@@ -25,7 +25,7 @@ type report struct {
 	// leaving says that its pod is to end, gone that it is not there any more: nobody is led there, and what the activator still holds counts. Broken says that it
 	// tells nothing at present.
 	leaving, gone, broken bool
-	// given says that it was given up and has told nothing since, and that slices were looked at because of that by what is known after the start.
+	// given says that it was given up and has told nothing since, and that slices were looked at because of that, after the start.
 	given bool
 	// synced says that it has told everything at least once.
 	synced bool
@@ -41,7 +41,7 @@ type change struct {
 	slice types.NamespacedName
 	// listens says that it listens there now and did not before, or the other way round.
 	listens bool
-	// came says that there are requests that were not there before, lately that one came by the active door, and moved that some have come or gone.
+	// came says that requests have come, moved that some have come or gone; lately says that one came by the active door.
 	came, lately, moved bool
 	// refused is how many were refused.
 	refused uint64

@@ -39,8 +39,8 @@ type ReadersConfig struct {
 	// OnAnswer is called when an answer has come, good or failed, with the keys that asked since the one before, each
 	// once. It is called from several goroutines. It may be nil.
 	OnAnswer func([]annotations.Key)
-	// OnSame is called instead where the answer says what the one before it said, so that what has changed need not wait for the
-	// many that have not: it is soon enough to look again at any moment within that time. If it is nil, OnAnswer is called.
+	// OnSame is called instead where an answer is the same as the one before it. It is soon enough then to look again at any moment within
+	// that time, so that looks for answers that have changed need not wait for these. If it is nil, OnAnswer is called.
 	OnSame func(keys []annotations.Key, within time.Duration)
 }
 

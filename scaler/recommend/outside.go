@@ -36,8 +36,8 @@ func (v *view) witnessed(h History) History {
 	return h
 }
 
-// raised adds the number that somebody else has raised the replicas to. It drops those that this one outlasts, and those that no window
-// looks at any more: while there are no metrics, nobody else does.
+// raised adds the number to which somebody else has raised the replicas. It drops the same number where it was added before, and numbers that no
+// window looks at any more: while there are no metrics, nothing else drops them.
 func (v *view) raised(h History) []Recommendation {
 	oldest := v.Time.Add(-max(window(v.policy.Up), window(v.policy.Down)))
 	kept := make([]Recommendation, 0, len(h.Recommendations)+1)

@@ -48,8 +48,8 @@ type record struct {
 	logged time.Time
 }
 
-// name returns the id by which the log has a failure. It is that of one namespace alone if isOwn says so, and otherwise one that all may have; from is
-// in any case whose question has failed.
+// name returns the id by which the log has a failure of a question of the namespace from. If isOwn, no other namespace has the failure; otherwise
+// all may, and the id is the same for them.
 func (i *incidents) name(told, from string, isOwn bool, err error, fields ...zapcore.Field) string {
 	i.mu.Lock()
 	defer i.mu.Unlock()

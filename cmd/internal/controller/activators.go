@@ -112,7 +112,8 @@ func (a *activatorFlags) open(p surroundingProcess) (*activators, error) {
 			p.set.Enqueue(key)
 		}
 	}
-	// Those that were never led count, too, as one that is invalid because of a Service, which may be repaired now; and those that are led no more by their annotations.
+	// All workloads of the namespace that have the annotation are looked at, also one that was invalid until now because of this Service; and sleepers
+	// that do not have it any more.
 	within := func(service types.NamespacedName) {
 		p.set.EnqueueBeside(service.Namespace, func(w *annotations.Workload) bool { return w.Annotations[annotations.WakeKey] != "" })
 		for _, key := range made.keeper.Sleepers() {

@@ -75,8 +75,8 @@ func isDirectory(name string) bool {
 	return err == nil && info.IsDir()
 }
 
-// sources finds the files that the arguments mean, each once, without those that are excluded; idle are those that would say what is excluded if
-// they were where that is looked for.
+// sources finds the files that the arguments mean, each once, without those that are excluded. idle are lint's configuration files that are
+// not where lint looks for them, so that they exclude nothing.
 func sources(args []string, x exclusions) (found []source, idle []string) {
 	seen := map[string]bool{}
 	for _, arg := range args {

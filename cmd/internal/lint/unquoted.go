@@ -18,8 +18,8 @@ func (o object) quoteOwn() field.ErrorList {
 	return o.quote(annotations.Prefix, annotations.FoundInvalid)
 }
 
-// quote finds annotations with a prefix that are no strings, which the API server refuses without saying which, and makes them the
-// strings that were meant, so that those count, and that it can be said what else is wrong with them. Null is the empty string.
+// quote finds annotations with a prefix whose values are no strings. The API server refuses them, and does not say which ones it means. They are
+// replaced by the strings that were meant, so that these are checked as well. Null is the empty string.
 func (o object) quote(prefix, rule string) field.ErrorList {
 	var errs field.ErrorList
 	set := o.annotations()
@@ -90,8 +90,8 @@ func (o object) quotedModes() field.ErrorList {
 	return errs
 }
 
-// withUnquoted is the verdict with the problems of the manifest, those first. What else there is to say of a value that only lacks quotes is
-// said together with that, and nothing of what was made of a field that could not be read.
+// withUnquoted is the verdict with the problems of the manifest before it. Whatever is wrong with a value that lacks quotes is said in one
+// finding. Nothing is said of what stands in the place of a field that could not be read.
 func (d *candidate) withUnquoted(v annotations.Verdict) annotations.Verdict {
 	u := unquotedValues{own: map[string]*field.Error{}, said: map[string]int{}}
 	all := slices.Clone(d.problems)

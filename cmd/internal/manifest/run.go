@@ -8,8 +8,8 @@ import (
 	yaml "sigs.k8s.io/yaml/goyaml.v3"
 )
 
-// run parses the parts of a text one after the other. Of the time that a short document takes, most is spent on starting a parser, so that documents which
-// follow each other have the same one, as long as it makes of each what a parser of its own would. What it cannot parse is parsed again by such a one.
+// run parses the parts of a text one after the other. A short document costs little more than the start of its parser, so documents that follow each
+// other share one, as long as it makes of each what a parser of its own would. What the shared one cannot parse gets a parser of its own.
 type run struct {
 	chunks []chunk
 	// decoder reads chunks from the run, and has got those before fed but for the rest of the last one. It is nil before the first, and when it has failed.

@@ -79,7 +79,7 @@ func (a *admission) controllerAgrees(t *testing.T) {
 		}
 		return len(missing) == 0, fmt.Sprintf("%d of %d are missing: %.1000q", len(missing), len(want), missing)
 	})
-	last := a.deploy(t, a.space(t, "last-of-all", false), "last", 1, 2200, map[string]string{"target-cpu": "50", "max": "10"})
+	last := a.deploy(t, a.space(t, "last-of-all", false), "last", 1, loadFor(5), map[string]string{"target-cpu": "50", "max": "10"})
 	last.await(5) // hence all others were looked at
 	a.samples(t, 2)
 	a.compareEvents(t)

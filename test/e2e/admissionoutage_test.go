@@ -40,7 +40,7 @@ func (a *admission) ignored(t *testing.T) {
 			t.Errorf("%s: %s, want it admitted", reason, said)
 		}
 	}
-	last := a.deploy(t, a.space(t, "ignored-last", true), "last", 1, 2200, map[string]string{"target-cpu": "50", "max": "10"})
+	last := a.deploy(t, a.space(t, "ignored-last", true), "last", 1, loadFor(5), map[string]string{"target-cpu": "50", "max": "10"})
 	eventually(t, "the controller refuses all", func(ctx context.Context) (bool, string) {
 		told := a.told(ctx, t)
 		for _, ns := range spaces {

@@ -12,7 +12,7 @@ func (a *admission) standsDown(t *testing.T) {
 	ns := a.space(t, "stands-down", true)
 	c := a.listen(t, "controller", "--metrics-resolution", samplePeriod.String(), "--namespace", ns)
 	a.awaitRefusal(t, ns)
-	d := a.deploy(t, ns, "web", 1, 500, map[string]string{"target-cpu": "50", "max": "40", "scale-up-policies": "100 pods/15s"})
+	d := a.deploy(t, ns, "web", 1, loadFor(1), map[string]string{"target-cpu": "50", "max": "40", "scale-up-policies": "100 pods/15s"})
 	replicas := int32(1)
 	for _, other := range []struct{ kind, manifest string }{
 		{"HorizontalPodAutoscaler", hpaOf("web")},
@@ -20,7 +20,7 @@ func (a *admission) standsDown(t *testing.T) {
 	} {
 		t.Run(other.kind, func(t *testing.T) {
 			replicas += 2
-			d.setLoad(int64(replicas) * 500)
+			d.setLoad(loadFor(replicas))
 			d.await(replicas) // it scales
 			a.must(t, other.manifest, "-n", ns, "create", "-f", "-")
 			since := time.Now()
@@ -29,7 +29,7 @@ func (a *admission) standsDown(t *testing.T) {
 				return strings.Contains(events, "ConflictingAutoscaler metadata.annotations: Forbidden: "+other.kind), events
 			})
 			replicas += 2
-			d.setLoad(int64(replicas) * 500)
+			d.setLoad(loadFor(replicas))
 			a.samples(t, 3)
 			for _, at := range a.scaleTimes(t, ns) {
 				if at.After(since) {

@@ -70,7 +70,7 @@ func TestExternalFailing(t *testing.T) {
 	t.Parallel()
 	ns := shared.namespace(t)
 	shared.setQueue("backlog-b", 20)
-	d := shared.deploy(t, ns, "web", 2, 1000, asking(external("backlog-b", "10"), map[string]string{"target-cpu": "50"}))
+	d := shared.deploy(t, ns, "web", 2, loadFor(2), asking(external("backlog-b", "10"), map[string]string{"target-cpu": "50"}))
 	shared.controller(t, ns)
 	shared.awaitLeader(t, ns)
 	shared.samples(t, 3)
@@ -83,9 +83,9 @@ func TestExternalFailing(t *testing.T) {
 			t.Errorf("event %q does not say %q", event, part)
 		}
 	}
-	d.setLoad(2000)
+	d.setLoad(loadFor(4))
 	d.await(4)
-	d.setLoad(100)
+	d.setLoad(loadFor(1))
 	began := time.Now()
 	for time.Since(began) < *faultFor {
 		shared.samples(t, 1)
@@ -115,14 +115,14 @@ func TestExternalHanging(t *testing.T) {
 	shared.setQueue("backlog-c", 10)
 	shared.load.SetMetricFault(loadsim.ExternalAPI, "backlog-c", loadsim.Fault{Delay: time.Hour})
 	hanging := shared.deploy(t, ns, "hanging", 1, 0, asking(external("backlog-c", "10"), nil))
-	d := shared.deploy(t, ns, "web", 1, 500, map[string]string{"target-cpu": "50", "max": "10"})
+	d := shared.deploy(t, ns, "web", 1, loadFor(1), map[string]string{"target-cpu": "50", "max": "10"})
 	shared.controller(t, ns, "--kube-api-timeout", "1s")
 	shared.awaitLeader(t, ns)
 	event := hanging.awaitEvent("FailedGetExternalMetric")
 	if !strings.Contains(event, "metric backlog-c: the external metrics API did not answer within 2s") {
 		t.Errorf("event %q does not say that it hangs", event)
 	}
-	d.setLoad(2400) // needs 5 pods, also if the first sample shows a part of it only
+	d.setLoad(loadFor(5))
 	d.await(5)
 	shared.load.SetMetricFault(loadsim.ExternalAPI, "backlog-c", loadsim.Fault{})
 	shared.setQueue("backlog-c", 30)

@@ -18,7 +18,7 @@ func TestAPolicyThatCapsTheScale(t *testing.T) {
 	t.Parallel()
 	ns := shared.namespace(t)
 	shared.cap(t, ns, 3)
-	d := shared.deploy(t, ns, "web", 1, 2200, map[string]string{"target-cpu": "50", "max": "10", "scale-down-stabilization": "0s"})
+	d := shared.deploy(t, ns, "web", 1, loadFor(5), map[string]string{"target-cpu": "50", "max": "10", "scale-down-stabilization": "0s"})
 	d.eventually("the policy counts", func(ctx context.Context) (bool, string) { // the API server sees it some time after it was made
 		scale, err := d.objects().Patch(ctx, d.name, types.MergePatchType, []byte(`{"spec":{"replicas":5}}`), metav1.PatchOptions{DryRun: []string{metav1.DryRunAll}}, "scale")
 		if err != nil {
@@ -33,7 +33,7 @@ func TestAPolicyThatCapsTheScale(t *testing.T) {
 		events := fmt.Sprint(d.events())
 		return strings.Contains(events, "FailedRescale") && strings.Contains(events, "stored 3 replicas instead of 5"), events
 	})
-	d.setLoad(300)
+	d.setLoad(loadFor(1))
 	d.await(1)
 }
 

@@ -15,9 +15,9 @@ func TestTwoClasses(t *testing.T) {
 	pairs := func(class string) map[string]string {
 		return map[string]string{"target-cpu": "50", "max": "10", "class": class}
 	}
-	web := shared.deploy(t, ns, "web", 1, 2200, map[string]string{"target-cpu": "50", "max": "10"})
-	night := shared.deploy(t, ns, "night", 1, 2200, pairs("batch"))
-	nobodys := shared.deploy(t, ns, "nobodys", 1, 2200, pairs("none"))
+	web := shared.deploy(t, ns, "web", 1, loadFor(5), map[string]string{"target-cpu": "50", "max": "10"})
+	night := shared.deploy(t, ns, "night", 1, loadFor(5), pairs("batch"))
+	nobodys := shared.deploy(t, ns, "nobodys", 1, loadFor(5), pairs("none"))
 	states := []string{freeAddress(t), freeAddress(t)}
 	first := shared.controller(t, ns, "--state-bind-address", states[0])
 	shared.awaitLeader(t, ns)
@@ -46,7 +46,7 @@ func TestTwoClasses(t *testing.T) {
 	web.annotate(map[string]string{"class": "batch"})
 	night.annotate(map[string]string{"class": ""})
 	for _, d := range []*workload{web, night} {
-		d.setLoad(6000)
+		d.setLoad(loadBeyond(10))
 		d.await(10)
 		for _, line := range d.events() {
 			if strings.Contains(line, "SecondInstallation") || strings.Contains(line, "ReplicasOverwritten") {

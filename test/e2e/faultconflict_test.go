@@ -49,7 +49,7 @@ func (d *workload) label(perSecond int) (stop func()) {
 func TestFaultOthersWriteOften(t *testing.T) {
 	t.Parallel()
 	ns := shared.namespace(t)
-	d := shared.deploy(t, ns, "web", 2, 1000, map[string]string{"target-cpu": "50", "max": "20", "scale-down-stabilization": "0s"})
+	d := shared.deploy(t, ns, "web", 2, loadFor(2), map[string]string{"target-cpu": "50", "max": "20", "scale-down-stabilization": "0s"})
 	proxy, through := shared.proxied(t, ns)
 	for _, verb := range []string{"update", "patch"} {
 		proxy.Break(rig.On(verb, "deployments/scale"), rig.Fault{Delay: 250 * time.Millisecond})
@@ -65,7 +65,7 @@ func TestFaultOthersWriteOften(t *testing.T) {
 	}
 	for step := range steps {
 		pods := int32(2 + 2*((step+1)%2))
-		d.setLoad(int64(pods) * 500)
+		d.setLoad(loadFor(pods))
 		changed := time.Now()
 		t.Logf("load for %d pods: written after %s", pods, d.await(pods).at.Sub(changed).Round(time.Millisecond))
 		shared.samples(t, 2)
@@ -91,14 +91,14 @@ func TestFaultOthersWriteOften(t *testing.T) {
 func TestFaultConflictsGoOn(t *testing.T) {
 	t.Parallel()
 	ns := shared.namespace(t)
-	d := shared.deploy(t, ns, "web", 2, 1000, map[string]string{"target-cpu": "50", "max": "20"})
+	d := shared.deploy(t, ns, "web", 2, loadFor(2), map[string]string{"target-cpu": "50", "max": "20"})
 	proxy, through := shared.proxied(t, ns)
 	c := shared.controller(t, ns, through...)
 	shared.awaitLeader(t, ns)
 	shared.samples(t, 3)
 	lift := proxy.Break(rig.On("update", "deployments/scale"), rig.Fault{Answer: http.StatusConflict})
 	lift2 := proxy.Break(rig.On("patch", "deployments/scale"), rig.Fault{Answer: http.StatusConflict})
-	d.setLoad(2000)
+	d.setLoad(loadFor(4))
 	event := d.awaitEvent("FailedRescale")
 	if !strings.Contains(event, "1 Warning FailedRescale New size: 4; reason: cpu utilization") || !strings.Contains(event, "turned away ") {
 		t.Errorf("event %q", event)
@@ -142,7 +142,7 @@ func (w *world) withoutPatch(t *testing.T, name string) string {
 func TestFaultARoleWithoutPatch(t *testing.T) {
 	t.Parallel()
 	ns := shared.namespace(t)
-	d := shared.deploy(t, ns, "web", 2, 1000, map[string]string{"target-cpu": "50", "max": "20", "scale-down-stabilization": "0s"})
+	d := shared.deploy(t, ns, "web", 2, loadFor(2), map[string]string{"target-cpu": "50", "max": "20", "scale-down-stabilization": "0s"})
 	proxy, through := proxiedWith(t, shared.withoutPatch(t, ns))
 	c := shared.controller(t, ns, through...)
 	shared.awaitLeader(t, ns)
@@ -152,7 +152,7 @@ func TestFaultARoleWithoutPatch(t *testing.T) {
 	for _, pods := range []int32{4, 2, 4} {
 		tried := len(proxy.Seen(patches))
 		lift := proxy.Break(rig.On("update", "deployments/scale"), rig.Fault{Answer: http.StatusConflict})
-		d.setLoad(int64(pods) * 500)
+		d.setLoad(loadFor(pods))
 		d.eventually("a patch is tried", func(context.Context) (bool, string) { return len(proxy.Seen(patches)) > tried, "" })
 		lift()
 		d.await(pods)
@@ -178,12 +178,12 @@ func TestFaultComeAgainInAnHour(t *testing.T) {
 	for i := range 40 {
 		shared.deploy(t, ns, fmt.Sprintf("slow-%02d", i), 1, 2000, annotations)
 	}
-	quick := shared.deploy(t, ns, "quick", 1, 500, annotations)
+	quick := shared.deploy(t, ns, "quick", 1, loadFor(1), annotations)
 	c := shared.controller(t, ns, append(through, "--workers", "2")...)
 	shared.awaitLeader(t, ns)
 	shared.samples(t, 3)
 	quick.wantHistory(1)
-	quick.setLoad(1000)
+	quick.setLoad(loadFor(2))
 	changed := time.Now()
 	took := quick.await(2).at.Sub(changed)
 	t.Logf("written %s after the load has changed", took.Round(time.Millisecond))

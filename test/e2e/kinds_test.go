@@ -49,7 +49,7 @@ func TestEveryKindIsScaled(t *testing.T) {
 	shared.permit(t, custom...)
 	var workloads []*workload
 	for _, kind := range append(annotations.Builtin(), custom...) {
-		workloads = append(workloads, shared.run(t, kind, ns, "web", 1, 500, quick()))
+		workloads = append(workloads, shared.run(t, kind, ns, "web", 1, loadFor(1), quick()))
 	}
 	name, traces := ns+"-controller", t.TempDir()
 	c := shared.controller(t, ns, named(custom...), "--kubeconfig", shared.userKubeconfig(t, name), "--record", traces)
@@ -58,13 +58,13 @@ func TestEveryKindIsScaled(t *testing.T) {
 	size := func(i int) int32 { return int32(i%4 + 2) } // 2 to 5
 	for i, d := range workloads {
 		d.wantHistory(1)
-		d.setLoad(int64(size(i))*500 - 100)
+		d.setLoad(loadFor(size(i)))
 	}
 	for i, d := range workloads {
 		d.await(size(i))
 	}
 	for _, d := range workloads {
-		d.setLoad(500)
+		d.setLoad(loadFor(1))
 	}
 	for i, d := range workloads {
 		d.await(1)
@@ -122,7 +122,7 @@ func TestTheOuterOfTwoScales(t *testing.T) {
 	ns := shared.namespace(t)
 	rollout := shared.define(t, rollouts(t))
 	shared.permit(t, rollout)
-	outer := []*workload{shared.run(t, rollout, ns, "canary", 1, 500, quick()), shared.run(t, deployments, ns, "web", 1, 500, quick())}
+	outer := []*workload{shared.run(t, rollout, ns, "canary", 1, loadFor(1), quick()), shared.run(t, deployments, ns, "web", 1, loadFor(1), quick())}
 	sets, err := shared.client.AppsV1().ReplicaSets(ns).List(t.Context(), metav1.ListOptions{})
 	if err != nil || len(sets.Items) != len(outer) {
 		t.Fatalf("%d ReplicaSets, want one of each workload: %v", len(sets.Items), err)
@@ -137,15 +137,15 @@ func TestTheOuterOfTwoScales(t *testing.T) {
 	c := shared.controller(t, ns, named(rollout))
 	shared.awaitLeader(t, ns)
 	shared.samples(t, 3)
-	scale := func(load int64) {
+	scale := func(replicas int32) {
 		for _, d := range outer {
-			d.setLoad(load)
+			d.setLoad(loadFor(replicas))
 		}
 		for _, d := range outer {
-			d.await(int32((load + 499) / 500))
+			d.await(replicas)
 		}
 	}
-	scale(2400)
+	scale(5)
 	for _, d := range inner {
 		if events := d.events(); len(events) > 0 {
 			t.Errorf("Events of %s, which has its owner's annotations: %q", d.title(), events)
@@ -153,7 +153,7 @@ func TestTheOuterOfTwoScales(t *testing.T) {
 		d.annotate(map[string]string{"min": "2"}) // which the Deployment controller leaves, because the Deployment has none
 		d.awaitEvent("AnnotationWarning")
 	}
-	scale(500)
+	scale(1)
 	for _, d := range outer {
 		d.wantTurns(1, 5, 1)
 		if others := d.otherEvents(); len(others) > 0 {
@@ -186,13 +186,13 @@ func TestWhatControlsItMayNotBeListed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	inner := shared.run(t, statefulSets, ns, "group", 1, 2400, quick())
+	inner := shared.run(t, statefulSets, ns, "group", 1, loadFor(5), quick())
 	inner.patch(map[string]any{"metadata": map[string]any{"ownerReferences": train.owner(kind.Read(made))}})
-	web := shared.run(t, deployments, ns, "web", 1, 500, quick())
+	web := shared.run(t, deployments, ns, "web", 1, loadFor(1), quick())
 	c := shared.controller(t, ns, named(kind))
 	shared.awaitLeader(t, ns)
 	inner.awaitEvent("AnnotationWarning")
-	web.setLoad(2400)
+	web.setLoad(loadFor(5))
 	web.await(5)
 	shared.samples(t, 3)
 	const told = "1 Warning AnnotationWarning this object is not scaled, because it cannot be known whether what controls it is scaled in its place: trains.hidden.example.com: its objects cannot be listed"
@@ -212,14 +212,14 @@ func TestADefinitionGoesAndComes(t *testing.T) {
 	lasting := shared.define(t, trains(t, "lasting.example.com"))
 	kind := shared.define(t, definition)
 	shared.permit(t, kind, lasting)
-	web := shared.run(t, deployments, ns, "web", 1, 500, quick())
-	shared.run(t, statefulSets, ns, "db", 1, 500, quick())
-	shared.run(t, lasting, ns, "stays", 1, 500, quick())
-	before := shared.run(t, kind, ns, "before", 1, 500, quick())
+	web := shared.run(t, deployments, ns, "web", 1, loadFor(1), quick())
+	shared.run(t, statefulSets, ns, "db", 1, loadFor(1), quick())
+	shared.run(t, lasting, ns, "stays", 1, loadFor(1), quick())
+	before := shared.run(t, kind, ns, "before", 1, loadFor(1), quick())
 	name := ns + "-controller"
 	c := shared.controller(t, ns, named(kind, lasting), "--kubeconfig", shared.userKubeconfig(t, name))
 	shared.awaitLeader(t, ns)
-	before.setLoad(900)
+	before.setLoad(loadFor(2))
 	before.await(2)
 	c.awaitWorkloads(4)
 
@@ -228,7 +228,7 @@ func TestADefinitionGoesAndComes(t *testing.T) {
 	if err := gone.Delete(t.Context(), definition.GetName(), metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	web.setLoad(2400) // needs 5 pods, also if the first sample shows a part of it only
+	web.setLoad(loadFor(5))
 	web.await(5)
 	c.awaitWorkloads(3)
 	eventually(t, definition.GetName()+" are not served", func(ctx context.Context) (bool, string) {
@@ -236,8 +236,8 @@ func TestADefinitionGoesAndComes(t *testing.T) {
 		return err != nil, "there is one"
 	})
 	shared.define(t, definition)
-	after := shared.run(t, kind, ns, "after", 1, 900, quick())
-	web.setLoad(500)
+	after := shared.run(t, kind, ns, "after", 1, loadFor(2), quick())
+	web.setLoad(loadFor(1))
 	after.await(2)
 	web.await(1)
 	c.awaitWorkloads(4)

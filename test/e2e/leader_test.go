@@ -32,7 +32,7 @@ func (w *world) newTeam(t *testing.T, period time.Duration) *team {
 	t.Helper()
 	m := &team{t: t, w: w, ns: w.namespace(t), flags: []string{"--metrics-resolution", period.String()}}
 	for i := range 3 {
-		m.workloads = append(m.workloads, w.deploy(t, m.ns, fmt.Sprint("web-", i), 5, busyLoad, map[string]string{"target-cpu": "50", "max": "10",
+		m.workloads = append(m.workloads, w.deploy(t, m.ns, fmt.Sprint("web-", i), 5, loadFor(5), map[string]string{"target-cpu": "50", "max": "10",
 			"scale-down-stabilization": (period + grace).String()}))
 	}
 	m.start(0)
@@ -42,18 +42,13 @@ func (w *world) newTeam(t *testing.T, period time.Duration) *team {
 	return m
 }
 
-// The loads, in millicores, for which a workload needs one replica and five.
-const (
-	idleLoad = 400
-	busyLoad = 2400
-)
-
 // grace is for how long a team's workloads are not scaled in, beyond the time between two samples, after the load has gone.
 const grace = 10 * time.Second
 
-func (m *team) setLoad(millicores int64) {
+// need has each of the workloads need so many replicas from now on.
+func (m *team) need(replicas int32) {
 	for _, d := range m.workloads {
-		d.setLoad(millicores)
+		d.setLoad(loadFor(replicas))
 	}
 }
 
@@ -174,12 +169,12 @@ func (w *world) stopLeaders(t *testing.T, period time.Duration, teams int, stops
 // the API server that a write is late.
 func (m *team) stopLeader(stop time.Duration) bool {
 	m.w.samples(m.t, 1)
-	m.setLoad(idleLoad)
+	m.need(1)
 	m.w.samples(m.t, 1)
 	<-time.After(grace * 4 / 5)
 	before := m.leader
 	m.both[before].pause()
-	m.workloads[0].setLoad(busyLoad)
+	m.workloads[0].setLoad(loadFor(5))
 	<-time.After(stop)
 	if stop >= surelyOver {
 		m.awaitChange()
@@ -189,7 +184,7 @@ func (m *team) stopLeader(stop time.Duration) bool {
 	if now := m.holds(m.t.Context()); now != "" && now != m.holder {
 		m.holder, m.leader = now, 1-m.leader
 	}
-	m.setLoad(busyLoad)
+	m.need(5)
 	for _, d := range m.workloads {
 		d.await(5)
 	}
@@ -260,7 +255,7 @@ func TestFaultLeaseWritesFail(t *testing.T) {
 		lasts = 2 * time.Minute
 	}
 	ns := shared.namespace(t)
-	d := shared.deploy(t, ns, "web", 1, idleLoad, map[string]string{"target-cpu": "50", "max": "10"})
+	d := shared.deploy(t, ns, "web", 1, loadFor(1), map[string]string{"target-cpu": "50", "max": "10"})
 	proxy, through := shared.proxied(t, ns)
 	c := shared.controller(t, ns, through...)
 	leader := shared.awaitLeader(t, ns)
@@ -274,7 +269,7 @@ func TestFaultLeaseWritesFail(t *testing.T) {
 	if _, body := get(t, c.address, "/metrics"); !strings.Contains(body, "mini_hpa_num_horizontal_pod_autoscalers 0\n") {
 		t.Error("who does not lead shows workloads")
 	}
-	d.setLoad(busyLoad)
+	d.setLoad(loadFor(5))
 	shared.samples(t, 3)
 	d.wantHistory(1)
 	lift()

@@ -18,7 +18,7 @@ import (
 func TestItEndsGracefully(t *testing.T) {
 	t.Parallel()
 	ns := shared.namespace(t)
-	d := shared.deploy(t, ns, "web", 1, 2200, map[string]string{"target-cpu": "50", "max": "10"})
+	d := shared.deploy(t, ns, "web", 1, loadFor(5), map[string]string{"target-cpu": "50", "max": "10"})
 	c := shared.controller(t, ns)
 	d.await(5)
 	c.terminate()
@@ -36,7 +36,7 @@ func TestItEndsGracefully(t *testing.T) {
 func TestHealthAndMetrics(t *testing.T) {
 	t.Parallel()
 	ns := shared.namespace(t)
-	d := shared.deploy(t, ns, "web", 1, 2200, map[string]string{"target-cpu": "50", "max": "10"})
+	d := shared.deploy(t, ns, "web", 1, loadFor(5), map[string]string{"target-cpu": "50", "max": "10"})
 	c := shared.controller(t, ns)
 	d.await(5)
 	for _, path := range []string{"/healthz", "/readyz"} {
@@ -77,7 +77,7 @@ func TestKilledInAScaleOutItKeepsToTheRules(t *testing.T) {
 	t.Parallel()
 	const step, period = 2, 10 * time.Second
 	ns := shared.namespace(t)
-	d := shared.deploy(t, ns, "web", 1, 9000, map[string]string{"target-cpu": "50", "max": "9",
+	d := shared.deploy(t, ns, "web", 1, loadBeyond(9), map[string]string{"target-cpu": "50", "max": "9",
 		"scale-up-policies": fmt.Sprintf("%d pods/%s", step, period)})
 	for _, replicas := range []int32{3, 5, 7} { // it may take two writes, if the pods before came to be in two different seconds
 		c := shared.controller(t, ns, "--leader-elect=false")
@@ -109,7 +109,7 @@ func TestKilledInAScaleOutItKeepsToTheRules(t *testing.T) {
 func TestAnotherTakesOver(t *testing.T) {
 	t.Parallel()
 	ns := shared.namespace(t)
-	d := shared.deploy(t, ns, "web", 1, 500, map[string]string{"target-cpu": "50", "max": "10"})
+	d := shared.deploy(t, ns, "web", 1, loadFor(1), map[string]string{"target-cpu": "50", "max": "10"})
 	first := shared.controller(t, ns)
 	leader := shared.awaitLeader(t, ns)
 	second := shared.controller(t, ns)
@@ -122,7 +122,7 @@ func TestAnotherTakesOver(t *testing.T) {
 		return response.StatusCode == http.StatusOK, response.Status
 	})
 	first.kill()
-	d.setLoad(2400) // needs 5 pods, also if the first sample shows a part of it only
+	d.setLoad(loadFor(5))
 	d.await(5)
 	if now := shared.awaitLeader(t, ns); now == leader {
 		t.Errorf("the leader is still %s", now)
@@ -135,16 +135,19 @@ func TestTheControlPlaneDiesAndComesBack(t *testing.T) {
 	t.Parallel()
 	w := isolated(t, samplePeriod)
 	ns := w.namespace(t)
-	d := w.deploy(t, ns, "web", 1, 500, map[string]string{"target-cpu": "50", "max": "10"})
+	d := w.deploy(t, ns, "web", 1, loadFor(1), map[string]string{"target-cpu": "50", "max": "10"})
 	c := w.controller(t, ns)
 	w.awaitLeader(t, ns)
-	for _, load := range []int64{2200, 4800} {
+	for _, step := range []struct {
+		load     int64
+		replicas int32
+	}{{loadFor(5), 5}, {loadBeyond(10), 10}} {
 		for _, component := range []controlplane.Component{controlplane.APIServer, controlplane.Etcd} {
 			if err := w.cluster.Kill(component); err != nil {
 				t.Fatal(err)
 			}
 		}
-		d.setLoad(load)
+		d.setLoad(step.load)
 		w.samples(t, 8) // longer than the Lease's renew deadline of 10 s
 		c.running()
 		for _, component := range []controlplane.Component{controlplane.Etcd, controlplane.APIServer} {
@@ -152,7 +155,7 @@ func TestTheControlPlaneDiesAndComesBack(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		d.await(map[int64]int32{2200: 5, 4800: 10}[load])
+		d.await(step.replicas)
 	}
 	c.running()
 }

@@ -53,12 +53,12 @@ func TestRolloutsInEveryState(t *testing.T) {
 		d.awaitPods(2)
 	}
 	c := shared.controller(t, ns, named(kind))
-	for _, load := range []int64{2900, 500} { // needs 6 pods, then 1
+	for _, replicas := range []int32{6, 1} {
 		for _, d := range all {
-			d.setLoad(load)
+			d.setLoad(loadFor(replicas))
 		}
 		for _, d := range all {
-			d.await(int32((load + 499) / 500))
+			d.await(replicas)
 		}
 	}
 	for i, d := range ours {
@@ -75,7 +75,7 @@ func TestRolloutsInEveryState(t *testing.T) {
 	c.running()
 }
 
-// begin creates a Rollout with two pods.
+// begin creates a Rollout with two pods, which its load needs.
 func (s stage) begin(t *testing.T, kind annotations.Kind, ns, name string, pairs map[string]string) *workload {
 	t.Helper()
 	d := shared.workload(t, kind, ns, name)
@@ -84,7 +84,7 @@ func (s stage) begin(t *testing.T, kind annotations.Kind, ns, name string, pairs
 	if s.hasNoTemplate {
 		d.refer(manifest)
 	}
-	d.create(manifest, 500)
+	d.create(manifest, loadFor(2))
 	d.record()
 	if s.spec != "" {
 		d.merge(s.spec)

@@ -24,7 +24,7 @@ import (
 func TestAnnotatingARunningDeploymentScalesIt(t *testing.T) {
 	t.Parallel()
 	ns := shared.namespace(t)
-	d := shared.deploy(t, ns, "web", 1, 2200, nil)
+	d := shared.deploy(t, ns, "web", 1, loadFor(5), nil)
 	c := shared.controller(t, ns)
 	shared.awaitLeader(t, ns)
 	shared.samples(t, 2) // the pod's usage is known: any sample from now on is usable
@@ -39,7 +39,7 @@ func TestAnnotatingARunningDeploymentScalesIt(t *testing.T) {
 
 	d.annotate(map[string]string{"target-cpu": "", "max": ""})
 	unannotated := time.Now()
-	d.setLoad(9000)
+	d.setLoad(loadBeyond(10))
 	shared.samples(t, 4)
 	if got := writes(shared.requests(t, unannotated, ns)); slices.Contains(got, "update deployments/scale") {
 		t.Errorf("writes after the annotations were removed: %v", got)
@@ -55,13 +55,13 @@ func TestNewSamplesAreActedOnAtOnce(t *testing.T) {
 	ns := shared.namespace(t)
 	var workloads []*workload
 	for i := range 10 {
-		workloads = append(workloads, shared.deploy(t, ns, fmt.Sprint("web-", i), 1, 500, map[string]string{"target-cpu": "50", "max": "10"}))
+		workloads = append(workloads, shared.deploy(t, ns, fmt.Sprint("web-", i), 1, loadFor(1), map[string]string{"target-cpu": "50", "max": "10"}))
 	}
 	shared.controller(t, ns)
 	shared.awaitLeader(t, ns)
 	shared.samples(t, 10) // the feed has found the rhythm; the next set shows what begins now
 	for _, d := range workloads {
-		d.setLoad(2200)
+		d.setLoad(loadFor(5))
 	}
 	published := shared.samples(t, 1)
 	var delays []time.Duration
@@ -95,16 +95,16 @@ func (w *world) awaitLeader(t *testing.T, namespace string) string {
 func TestFromOneToTenAndBack(t *testing.T) {
 	t.Parallel()
 	ns := shared.namespace(t)
-	d := shared.deploy(t, ns, "web", 1, 200, map[string]string{"target-cpu": "50", "max": "10", "scale-down-stabilization": "12s"})
+	d := shared.deploy(t, ns, "web", 1, loadFor(1), map[string]string{"target-cpu": "50", "max": "10", "scale-down-stabilization": "12s"})
 	shared.controller(t, ns)
 	shared.samples(t, 3)
 	d.wantHistory(1)
-	d.setLoad(2200)
+	d.setLoad(loadFor(5))
 	d.await(5)
-	d.setLoad(4800)
+	d.setLoad(loadBeyond(10))
 	full := d.await(10)
 	shared.samples(t, 4)
-	d.setLoad(200)
+	d.setLoad(loadFor(1))
 	empty := d.await(1)
 	t.Logf("full after %s, load gone, empty %s later", full.at.Sub(d.history()[0].at).Round(time.Second), empty.at.Sub(full.at).Round(time.Second))
 	d.wantTurns(1, 10, 1)
@@ -121,7 +121,7 @@ func TestFromOneToTenAndBack(t *testing.T) {
 func TestAWrongValueIsToldOnce(t *testing.T) {
 	t.Parallel()
 	ns := shared.namespace(t)
-	d := shared.deploy(t, ns, "web", 1, 2200, map[string]string{"target-cpu": "fifty", "max": "10"})
+	d := shared.deploy(t, ns, "web", 1, loadFor(5), map[string]string{"target-cpu": "fifty", "max": "10"})
 	shared.controller(t, ns)
 	event := d.awaitEvent("InvalidAnnotations")
 	for _, part := range []string{"1 Warning ", "mini-hpa/target-cpu", `"fifty"`, "percent"} {
@@ -145,9 +145,9 @@ func TestModes(t *testing.T) {
 	annotations := func(mode string) map[string]string {
 		return map[string]string{"target-cpu": "50", "max": "10", "mode": mode}
 	}
-	observed := shared.deploy(t, ns, "observed", 1, 2200, annotations("observe"))
-	paused := shared.deploy(t, ns, "paused", 1, 2200, annotations("paused"))
-	stopped := shared.deploy(t, ns, "stopped", 0, 2200, annotations("auto"))
+	observed := shared.deploy(t, ns, "observed", 1, loadFor(5), annotations("observe"))
+	paused := shared.deploy(t, ns, "paused", 1, loadFor(5), annotations("paused"))
+	stopped := shared.deploy(t, ns, "stopped", 0, loadFor(5), annotations("auto"))
 	shared.controller(t, ns)
 	observed.awaitEvent("RescaleObserved")
 	stopped.awaitEvent("ScalingDisabled")
@@ -239,7 +239,7 @@ func TestSomebodyElsesScaleIsNotOverwritten(t *testing.T) {
 func TestItScalesThroughConflicts(t *testing.T) {
 	t.Parallel()
 	ns := shared.namespace(t)
-	d := shared.deploy(t, ns, "web", 1, 500, map[string]string{"target-cpu": "50", "max": "10"})
+	d := shared.deploy(t, ns, "web", 1, loadFor(1), map[string]string{"target-cpu": "50", "max": "10"})
 	shared.controller(t, ns)
 	shared.awaitLeader(t, ns)
 	ctx, stop := context.WithCancel(t.Context())
@@ -252,7 +252,7 @@ func TestItScalesThroughConflicts(t *testing.T) {
 			}
 		}
 	})
-	d.setLoad(2400) // of which 4 replicas, if the first sample shows a part of it, have more than the tolerance too much
+	d.setLoad(loadFor(5))
 	d.await(5)
 	stop()
 	writing.Wait()

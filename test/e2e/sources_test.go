@@ -138,9 +138,9 @@ func TestSlowAndBrokenSourcesCostNothingElse(t *testing.T) {
 		}
 		return shared.deploy(t, ns, name, 1, load, pairs)
 	}
-	web := run("web", 400, map[string]string{"target-cpu": "50"})
+	web := run("web", loadFor(1), map[string]string{"target-cpu": "50"})
 	worker := run("worker", 0, map[string]string{"sources": "good open target=100"})
-	both := run("both", 400, map[string]string{"target-cpu": "50", "sources": "slow open target=100"})
+	both := run("both", loadFor(1), map[string]string{"target-cpu": "50", "sources": "slow open target=100"})
 	asleep := map[string]*workload{
 		"slow": run("asleep-slow", 0, map[string]string{"sources": "slow asleep target=100", "min": "0"}),
 		"gone": run("asleep-gone", 0, map[string]string{"sources": "gone asleep target=100", "min": "0"}),
@@ -159,8 +159,8 @@ func TestSlowAndBrokenSourcesCostNothingElse(t *testing.T) {
 	gone.gone()
 	covered.await(3)
 	for _, replicas := range []int32{4, 8} {
-		web.setLoad(int64(replicas)*500 - 100)
-		both.setLoad(int64(replicas)*500 - 100)
+		web.setLoad(loadFor(replicas))
+		both.setLoad(loadFor(replicas))
 		good.open.Store(int64(replicas) * 100)
 		web.await(replicas)
 		both.await(replicas)

@@ -108,7 +108,7 @@ func TestMetricsFail(t *testing.T) {
 			if events := d.events(); len(events) > 1 {
 				t.Errorf("Events during the fault: %q, want at most the one", events)
 			}
-			d.setLoad(4000)
+			d.setLoad(loadFor(8))
 			w.load.SetFault(loadsim.Fault{})
 			cleared := time.Now()
 			t.Logf("acted %s after the fault's end", d.await(8).at.Sub(cleared).Round(time.Millisecond))

@@ -25,7 +25,7 @@ func TestFaultOneNamespaceHasMuchToTell(t *testing.T) {
 	t.Parallel()
 	w := isolated(t, samplePeriod)
 	noisy, quiet := w.namespace(t, "-noisy"), w.namespace(t, "-quiet")
-	d := w.deploy(t, quiet, "web", 1, 500, map[string]string{"target-cpu": "50", "max": "100", "scale-down-stabilization": "0s"})
+	d := w.deploy(t, quiet, "web", 1, loadFor(1), map[string]string{"target-cpu": "50", "max": "100", "scale-down-stabilization": "0s"})
 	c := newController(t)
 	c.lead(w, "--leader-elect-resource-namespace", quiet)
 	w.awaitLeader(t, quiet)
@@ -41,8 +41,8 @@ func TestFaultOneNamespaceHasMuchToTell(t *testing.T) {
 	began, size := time.Now(), int32(1)
 	for time.Since(began) < *faultFor {
 		time.Sleep(*faultFor / 8)
-		size += 2
-		d.setLoad(int64(size) * 500)
+		size++
+		d.setLoad(loadFor(size))
 		scaled := d.await(size)
 		d.eventually(fmt.Sprintf("the Event of %d replicas", size), func(context.Context) (bool, string) {
 			events := d.events()

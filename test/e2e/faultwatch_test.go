@@ -63,25 +63,25 @@ func TestFaultSilentWatch(t *testing.T) {
 			d.await(9)
 			d.annotate(map[string]string{"max": "7"})
 			d.await(7)
-			d.setLoad(3000) // and a load step, whose write meets a version that the watch has not told of
+			d.setLoad(loadFor(6)) // and a load step, whose write meets a version that the watch has not told of
 			d.await(6)
-			d.setLoad(8000)
+			d.setLoad(loadBeyond(16))
 			d.await(7)
 		},
 		"pods": func(_ *testing.T, d *workload) {
-			d.annotate(map[string]string{"max": "20"})
+			d.annotate(map[string]string{"max": "16"})
 			d.await(16)
 		},
 		"replicasets": func(t *testing.T, d *workload) {
 			d.patch(map[string]any{"spec": map[string]any{"template": map[string]any{"metadata": map[string]any{"labels": map[string]any{"version": "2"}}}}})
-			d.annotate(map[string]string{"max": "20"})
+			d.annotate(map[string]string{"max": "16"})
 			d.await(16)
 		},
 	} {
 		t.Run(resource, func(t *testing.T) {
 			t.Parallel()
 			ns := shared.namespace(t)
-			d := shared.deploy(t, ns, "web", 4, 8000, map[string]string{"target-cpu": "50", "max": "4", "scale-down-stabilization": "0s",
+			d := shared.deploy(t, ns, "web", 4, loadBeyond(16), map[string]string{"target-cpu": "50", "max": "4", "scale-down-stabilization": "0s",
 				"scale-up-policies": "20 pods/1s"})
 			proxy, through := shared.proxied(t, ns)
 			c := shared.controller(t, ns, through...)
@@ -121,7 +121,7 @@ func TestFaultExpiredWatch(t *testing.T) {
 				lasts = 3 * time.Minute
 			}
 			ns := shared.namespace(t)
-			d := shared.deploy(t, ns, "web", 2, 1000, map[string]string{"target-cpu": "50", "max": "10"})
+			d := shared.deploy(t, ns, "web", 2, loadFor(2), map[string]string{"target-cpu": "50", "max": "10"})
 			proxy, through := shared.proxied(t, ns)
 			c := shared.controller(t, ns, through...)
 			shared.awaitLeader(t, ns)
@@ -132,7 +132,7 @@ func TestFaultExpiredWatch(t *testing.T) {
 			lift := proxy.Break(rig.On("watch", ""), fault)
 			proxy.Cut()
 			proxy.Mend() // which ends the watches that are open
-			d.setLoad(2000)
+			d.setLoad(loadFor(4))
 			d.await(4)
 			c.awaitLine("watches in a row ended before they had begun")
 			<-time.After(time.Until(since.Add(lasts)))
@@ -143,7 +143,7 @@ func TestFaultExpiredWatch(t *testing.T) {
 				t.Errorf("%d lists and watches in %.0f s, want at most one a second for each of 5 kinds", requests, seconds)
 			}
 			lift()
-			d.setLoad(4000)
+			d.setLoad(loadFor(8))
 			d.await(8)
 		})
 	}

@@ -69,11 +69,11 @@ func TestFaultScaleInUnderLoad(t *testing.T) {
 	d.wantHistory(12, 1, 12)
 }
 
-// TestFaultRival: somebody applies the manifest again each second.
+// TestFaultRival: somebody applies the manifest again each second. There is no tolerance, or 11 replicas, which a part of the load may lead to, would do as well.
 func TestFaultRival(t *testing.T) {
 	t.Parallel()
 	ns := shared.namespace(t)
-	d := shared.deploy(t, ns, "web", 12, 6000, map[string]string{"target-cpu": "50", "max": "20", "scale-up-policies": "100 pods/1s"})
+	d := shared.deploy(t, ns, "web", 12, 6000, map[string]string{"target-cpu": "50", "max": "20", "scale-up-policies": "100 pods/1s", "tolerance": "0"})
 	shared.controller(t, ns)
 	shared.awaitLeader(t, ns)
 	shared.samples(t, 3)

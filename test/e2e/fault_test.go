@@ -57,7 +57,7 @@ func (w *world) scaleWrites(t *testing.T, namespace string) []rig.Write {
 func TestFaultLostAnswer(t *testing.T) {
 	t.Parallel()
 	ns := shared.namespace(t)
-	d := shared.deploy(t, ns, "web", 1, 2200, map[string]string{"target-cpu": "50", "max": "10"})
+	d := shared.deploy(t, ns, "web", 1, loadFor(5), map[string]string{"target-cpu": "50", "max": "10"})
 	proxy, through := shared.proxied(t, ns)
 	lift := proxy.Break(rig.On("update", "deployments/scale"), rig.Fault{Lose: true})
 	c := shared.controller(t, ns, through...)
@@ -66,11 +66,16 @@ func TestFaultLostAnswer(t *testing.T) {
 		t.Errorf("event %q", event)
 	}
 	lift()
-	d.setLoad(4800)
+	d.wantHistory(1, 5)
+	d.setLoad(loadBeyond(10))
 	d.await(10)
-	want := []string{ns + " mini-hpa 1->5", ns + " mini-hpa 5->10"}
+	d.wantTurns(1, 10)
+	var want []string // each once; there is one from 5 to 10, or more, where the first sample has shown a part of the load
+	for seen := d.history(); len(seen) > 1; seen = seen[1:] {
+		want = append(want, fmt.Sprintf("%s mini-hpa %d->%d", ns, seen[0].replicas, seen[1].replicas))
+	}
 	var stored []string
-	d.eventually("the audit log has both writes", func(context.Context) (bool, string) {
+	d.eventually("the audit log has all writes", func(context.Context) (bool, string) {
 		stored = nil
 		for _, w := range shared.scaleWrites(t, ns) {
 			if w.Scale && w.Stored() {

@@ -291,11 +291,11 @@ func (c *task) open(p *process, api cluster.Clients) error {
 // settling is how long after its caches are filled a process is at rest, and no longer needs what its start needs of the program.
 const settling = 20 * time.Second
 
-// spareMemory lets the heap grow by a fifth between two collections instead of to its double: most of it is the cluster's pods,
+// spareMemory lets the heap grow by three tenths between two collections instead of to its double: most of it is the cluster's pods,
 // which stay, and the processor has next to nothing else to do (docs/scaling.md has the figures). The environment has the last word.
 // The memory profile, whose table takes more than a megabyte, is one that nobody can ask for.
 func spareMemory() {
-	const growth = 20
+	const growth = 30
 	runtime.MemProfileRate = 0
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(growth)

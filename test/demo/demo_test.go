@@ -98,11 +98,11 @@ func (w *world) scale(t *testing.T, name string, to int32, reason string) {
 func TestAPhaseIsATable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, text := newWorld(), &strings.Builder{}
-		w.used["web"] = 2200
+		w.used["web"] = 2400
 		p := player{stage: &w.stage, subject: &cpu{stage: &w.stage}, out: text, began: time.Now(), broken: func() error { return nil }}
 		go func() {
 			time.Sleep(7 * s)
-			w.scale(t, "web", 5, "cpu 220%")
+			w.scale(t, "web", 5, "cpu 240%")
 		}()
 		one := workshop(w.pace)[1]
 		one.expect = reaches{workload: "web", replicas: 5, within: 10 * s, hold: 3 * s}
@@ -110,14 +110,14 @@ func TestAPhaseIsATable(t *testing.T) {
 			t.Errorf("%v\n%s", err, text)
 		}
 		want := `
-1. load: 220% of one pod's CPU request
-   220% on one pod is 4.4 times the target: 5 pods carry it at 44%.
+1. load: 240% of one pod's CPU request
+   240% on one pod is 4.8 times the target: 5 pods carry it at 48%.
    Expected: web is at 5 within 10s and stays there for 3s.
 
   TIME    LOAD  UTILIZATION  REPLICAS             REASON
-  0:05   2200m         220%  1        #
-  0:07   2200m         220%  1 -> 5   #####       cpu 220%
-  0:10   2200m         220%  5        #####
+  0:05   2400m         240%  1        #
+  0:07   2400m         240%  1 -> 5   #####       cpu 240%
+  0:10   2400m         240%  5        #####
 
    ok: web went 1 -> 5 in 2.4s and stayed there.
 `

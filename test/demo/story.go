@@ -74,13 +74,13 @@ type pace struct {
 	bursts        int
 }
 
-// paceOf is that of a metrics API with this period. Simulated pods are ready at once, and each sample is the true average since the one
-// before it. A kubelet measures every 10 to 15 s by itself, and images are pulled: its first sample after a change mixes the old load
-// with the new, so that the first step may fall one pod short, which the loads put outside the tolerance.
+// paceOf is that of a metrics API with this period. The first sample after a change may mix the old load with the new, so that the first step
+// may fall one pod short, which the loads put outside the tolerance. Simulated pods are ready at once, and the next sample is of the new load alone; a
+// kubelet measures every 10 to 15 s by itself, and images are pulled.
 func paceOf(period time.Duration, simulated bool) pace {
-	p := pace{sample: 2 * period, start: 10 * time.Second, load: 220, hot: 480, bursts: 5}
+	p := pace{sample: 2 * period, start: 10 * time.Second, load: 240, hot: 520, bursts: 5}
 	if !simulated {
-		p = pace{sample: 2*period + 30*time.Second, start: time.Minute, load: 240, hot: 520, bursts: 4, detour: 6 * period}
+		p.sample, p.start, p.bursts, p.detour = 2*period+30*time.Second, time.Minute, 4, 6*period
 	}
 	// Longer than the 15 s period of the default scale-up policy, or the next step would be cut short.
 	p.hold, p.stabilization, p.burst = max(16*time.Second, 3*period), 6*period, 2*p.sample

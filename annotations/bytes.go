@@ -26,13 +26,8 @@ func checkBytes(w *Workload, p Policy) []Warning {
 		if d.target.AverageValue == nil {
 			continue
 		}
-		kind := "resource"
-		if d.container != "" {
-			kind = "containerResource"
-		}
-		at := func() *field.Path { return d.source.at.Child(kind, "target", "averageValue") }
-		c.check(d.resource, *d.target.AverageValue, at)
-		c.checkUnit(d.resource, *d.target.AverageValue, at)
+		c.check(d.resource, *d.target.AverageValue, d.averageValue)
+		c.checkUnit(d.resource, *d.target.AverageValue, d.averageValue)
 	}
 	return c.warnings
 }
@@ -47,8 +42,6 @@ func (c *byteCheck) checkResources(r corev1.ResourceRequirements, at func() *fie
 	}
 }
 
-var countedInBytes = []corev1.ResourceName{corev1.ResourceEphemeralStorage, corev1.ResourceMemory}
-
 // checkUnit warns of a target of a few bytes without a unit, as of those in short form.
 func (c *byteCheck) checkUnit(name corev1.ResourceName, amount resource.Quantity, at func() *field.Path) {
 	const tooFew = 1 << 20 // bytes, which no process does with
@@ -62,7 +55,7 @@ func (c *byteCheck) checkUnit(name corev1.ResourceName, amount resource.Quantity
 
 // check looks at one amount; its path is made only where there is something to say.
 func (c *byteCheck) check(name corev1.ResourceName, amount resource.Quantity, at func() *field.Path) {
-	if whole := amount.DeepCopy(); len(c.warnings) >= maxFindings || !slices.Contains(countedInBytes, name) || whole.RoundUp(0) {
+	if whole := amount.DeepCopy(); len(c.warnings) >= maxFindings || !slices.Contains(countedInBytes[:], name) || whole.RoundUp(0) {
 		return
 	}
 	c.warnings = append(c.warnings, Warning{Field: at().String(), Rule: FoundDoubtful, Message: fmt.Sprintf(

@@ -182,7 +182,7 @@ func Findings() []Finding {
 		{FoundSessionAffinity, false, "A Service whose requests wake the workload has `sessionAffinity: ClientIP`. While the workload sleeps, it is to an activator.",
 			"Nothing, unless a session must stay on one pod from its first request on."},
 		{FoundUnknownAnnotation, false, "A key begins with `mini-hpa/` and means nothing, or, for `mini-hpa lint`, was meant to, such as `minihpa/max` or `mini-hpa.io/max`.", "The message names the nearest key that does; it may be a slip."},
-		{FoundDoubtful, false, "A value works, but is likely not to mean what was meant: blanks around it, a percentage above 1000 (of memory: 100) without its sign, the same metric twice, a container without a target, memory in milli-bytes (`128m`).",
+		{FoundDoubtful, false, "A value works, but is likely not to mean what was meant: blanks around it, a percentage above 1000 (of memory: 100) without its sign, the same metric twice, a container without a target, memory in milli-bytes (`128m`), an amount that is no whole number of thousandths (`100u`), which counts as the next larger one, as with an HPA.",
 			"Write it as the message says."},
 		{FoundInjected, false, "`mini-hpa/container` or a metric names a container that the pod template lacks but that may be injected: the labels or annotations of the template announce it, or a label of the " +
 			"namespace does, or the pods have it, or it is a well-known one such as `istio-proxy`. Or a container is a placeholder for one that is injected (`image: auto`), and has no request.",

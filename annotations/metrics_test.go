@@ -61,6 +61,9 @@ func retyped(kind autoscalingv2.MetricTargetType, target autoscalingv2.MetricTar
 	return target
 }
 
+// roundedUp is what a warning says of an amount that is finer than what is counted in, but for the numbers.
+const roundedUp = ": as with an HPA, targets and measured values are rounded up to thousandths; measure in a smaller unit, or write "
+
 func goodMetrics() []goodMetric {
 	const (
 		podsOf  = `[{"type":"Pods","pods":{"metric":{"name":"rps"},"target":%s}}]`
@@ -98,10 +101,19 @@ func goodMetrics() []goodMetric {
 		{"a quantity as a JSON number", fmt.Sprintf(podsOf, `{"type":"AverageValue","averageValue":40}`), one(ofPods("rps", averageOf("40"))), nil},
 		{"a quantity with an exponent", fmt.Sprintf(podsOf, `{"type":"AverageValue","averageValue":"1e3"}`), one(ofPods("rps", averageOf("1000"))), nil},
 		{"a quantity between blanks", fmt.Sprintf(podsOf, `{"type":"AverageValue","averageValue":" 40 "}`), one(ofPods("rps", averageOf("40"))), nil},
-		{"the smallest quantity", fmt.Sprintf(podsOf, `{"type":"AverageValue","averageValue":"1n"}`), one(ofPods("rps", averageOf("1n"))), nil},
+		{"the smallest quantity", fmt.Sprintf(podsOf, `{"type":"AverageValue","averageValue":"1n"}`), one(ofPods("rps", averageOf("1n"))),
+			[]string{"[0].pods.target.averageValue is 1n and counts as 1m" + roundedUp + "1m"}},
+		{"a part of a thousandth", fmt.Sprintf(extOf, `{"type":"AverageValue","averageValue":"0.0025"}`), one(external("backlog", nil, averageOf("2500u"))),
+			[]string{"[0].external.target.averageValue is 2500u and counts as 3m" + roundedUp + "3m"}},
+		{"a part of a thousandth for all pods", fmt.Sprintf(extOf, `{"type":"Value","value":"100u"}`), one(external("backlog", nil, valueOf("100u"))),
+			[]string{"[0].external.target.value is 100u and counts as 1m" + roundedUp + "1m"}},
+		{"a part of a thousandth of a core", fmt.Sprintf(usageOf, `{"type":"AverageValue","averageValue":"100500u"}`), one(average(cpu, "100500u")),
+			[]string{"[0].resource.target.averageValue is 100500u and counts as 101m" + roundedUp + "101m"}},
+		{"whole thousandths", fmt.Sprintf(extOf, `{"type":"AverageValue","averageValue":"3000u"}`), one(external("backlog", nil, averageOf("3m"))), nil},
 		{"a quantity beyond 64 bits of thousandths", fmt.Sprintf(podsOf, `{"type":"AverageValue","averageValue":"8Ei"}`), one(ofPods("rps", averageOf("8Ei"))), nil},
 		{"the largest exponent", fmt.Sprintf(podsOf, `{"type":"AverageValue","averageValue":1e99}`), one(ofPods("rps", averageOf("1e99"))), nil},
-		{"the largest exponent downward", fmt.Sprintf(podsOf, `{"type":"AverageValue","averageValue":"1e-99"}`), one(ofPods("rps", averageOf("1n"))), nil},
+		{"the largest exponent downward", fmt.Sprintf(podsOf, `{"type":"AverageValue","averageValue":"1e-99"}`), one(ofPods("rps", averageOf("1n"))),
+			[]string{"[0].pods.target.averageValue is 1e-9 and counts as 1e-3" + roundedUp + "1e-3"}},
 		{"names in quotes that are numbers or truth values, in YAML", "- type: External\n  external:\n    metric: {name: backlog, selector: {matchLabels: {\"1\": a, 'yes': \"2\", ! 'true': b}}}\n    target: {type: Value, value: 3}\n",
 			one(external("backlog", &metav1.LabelSelector{MatchLabels: map[string]string{"1": "a", "yes": "2", "true": "b"}}, valueOf("3"))), nil},
 		{"marks of YAML that mean nothing", "# it's &ok and *fine\n- type: Pods # don't\n  pods:\n    metric: {name: \"s0-*orders\"}\n    target: {type: AverageValue, averageValue: 1}\n" +

@@ -98,6 +98,15 @@ type denominator struct {
 // isNeeded says whether the target is a percentage; an absolute one only needs its container.
 func (d *denominator) isNeeded() bool { return d.target.Type == autoscalingv2.UtilizationMetricType }
 
+// averageValue is the field of the list of metrics that has the amount. It is made only where there is something to say.
+func (d *denominator) averageValue() *field.Path {
+	kind := "resource"
+	if d.container != "" {
+		kind = "containerResource"
+	}
+	return d.source.at.Child(kind, "target", "averageValue")
+}
+
 // what is the resource as people write it. A name from a list of metrics can be any text.
 func (d *denominator) what() string {
 	if d.resource == corev1.ResourceCPU {

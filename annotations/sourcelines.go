@@ -42,7 +42,23 @@ func setSources(p *draft, value string) error {
 	}
 	p.lines = r.metrics
 	p.warnRepeatedLines()
+	p.warnFineLines(p.lines...)
 	return nil
+}
+
+// warnFineLines warns of amounts in lines that are finer than what is counted in.
+func (p *draft) warnFineLines(metrics ...Metric) {
+	for i := range metrics {
+		line, target := metrics[i].Line, &metrics[i].Spec.External.Target
+		for _, given := range [...]struct {
+			key    string
+			amount *resource.Quantity
+		}{{keyTarget, target.AverageValue}, {keyTotal, target.Value}, {keyActive, &line.Active}} {
+			if why := tooFine(given.amount); why != "" {
+				p.warn(fmt.Sprintf("line %d: %s %s", line.Number, given.key, why))
+			}
+		}
+	}
 }
 
 // warnRepeatedLines warns of lines that ask for the same.

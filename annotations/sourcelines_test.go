@@ -130,6 +130,31 @@ func TestTheSameLineTwice(t *testing.T) {
 	}
 }
 
+// TestAmountsTooFineToCount of a line are told with what they count as.
+func TestAmountsTooFineToCount(t *testing.T) {
+	at := "metadata.annotations[mini-hpa/sources]: line "
+	for value, want := range map[string][]string{
+		"prom rps target=100u":           {at + "1: target is 100u and counts as 1m" + roundedUp + "1m"},
+		"prom a\nprom rps total=0.0025":  {at + "2: total is 2500u and counts as 3m" + roundedUp + "3m"},
+		"prom rps target=1 active=1e-9":  {at + "1: active is 1e-9 and counts as 1e-3" + roundedUp + "1e-3"},
+		"prom rps target=0.001 active=0": nil,
+		"prom rps target=2.5":            nil,
+	} {
+		_, warnings, errs := parse(map[string]string{Max: "10", SourcesKey: value})
+		var got []string
+		for _, warning := range warnings {
+			got = append(got, warning.String())
+		}
+		if diff := cmp.Diff(want, got); diff != "" || len(errs) > 0 {
+			t.Errorf("%q: errors %v, warnings (-want +got):\n%s", value, errs, diff)
+		}
+	}
+	want := "metadata.annotations[mini-hpa/wake]: line 1: target is 500u and counts as 1m" + roundedUp + "1m"
+	if _, warnings, errs := parse(basic(map[string]string{WakeKey: "requests service=web path=always target=500u"})); len(errs) > 0 || len(warnings) != 1 || warnings[0].String() != want {
+		t.Errorf("%v %v, want %s", errs, warnings, want)
+	}
+}
+
 // TestALineIsAMetric: it is enough to scale on, it wakes, and it puts to sleep.
 func TestALineIsAMetric(t *testing.T) {
 	for value, want := range map[string]string{"prom rps": "", "prom rps target=1": "", "prom ?": FoundInvalid} {

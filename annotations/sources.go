@@ -23,7 +23,7 @@ func (p *draft) checkResource(m *autoscalingv2.ResourceMetricSource, at *field.P
 	if m.Name == "" {
 		p.absent(at.Child("name"), `must name a resource such as "cpu"`)
 	}
-	p.checkUsage(&m.Target, at.Child("target"))
+	p.checkUsage(m.Name, &m.Target, at.Child("target"))
 }
 
 func (p *draft) checkContainerResource(m *autoscalingv2.ContainerResourceMetricSource, at *field.Path) {
@@ -39,7 +39,7 @@ func (p *draft) checkContainerResource(m *autoscalingv2.ContainerResourceMetricS
 	case len(validation.IsDNS1123Label(m.Container)) > 0:
 		p.wrong(at.Child("container"), m.Container, errContainer.Error())
 	}
-	p.checkUsage(&m.Target, at.Child("target"))
+	p.checkUsage(m.Name, &m.Target, at.Child("target"))
 }
 
 // isContainerResource is ValidateContainerResourceName of the API server's core validation.
@@ -63,6 +63,7 @@ func isContainerResource(name string) bool {
 func (p *draft) checkPods(m *autoscalingv2.PodsMetricSource, at *field.Path) {
 	p.checkIdentifier(&m.Metric, at.Child("metric"))
 	p.checkTarget(&m.Target, at.Child("target"))
+	p.warnFine(&m.Target, at.Child("target"))
 	if m.Target.AverageValue == nil {
 		p.absent(at.Child("target", "averageValue"), "must be set: a metric of the pods has no other target")
 		return
@@ -74,6 +75,7 @@ func (p *draft) checkObject(m *autoscalingv2.ObjectMetricSource, at *field.Path)
 	p.checkReference(&m.DescribedObject, at.Child("describedObject"))
 	p.checkIdentifier(&m.Metric, at.Child("metric"))
 	p.checkTarget(&m.Target, at.Child("target"))
+	p.warnFine(&m.Target, at.Child("target"))
 	t := &m.Target
 	isMatched := t.Type == autoscalingv2.ValueMetricType && t.Value != nil ||
 		t.Type == autoscalingv2.AverageValueMetricType && t.AverageValue != nil
@@ -89,12 +91,16 @@ func (p *draft) checkObject(m *autoscalingv2.ObjectMetricSource, at *field.Path)
 func (p *draft) checkExternal(m *autoscalingv2.ExternalMetricSource, at *field.Path) {
 	p.checkIdentifier(&m.Metric, at.Child("metric"))
 	p.checkTarget(&m.Target, at.Child("target"))
+	p.warnFine(&m.Target, at.Child("target"))
 	p.checkEither(&m.Target, m.Target.Value != nil, autoscalingv2.ValueMetricType, at.Child("target"))
 }
 
-// checkUsage is about the target of a resource's usage.
-func (p *draft) checkUsage(t *autoscalingv2.MetricTarget, at *field.Path) {
+// checkUsage is about the target of a resource's usage. Of what is counted in bytes checkBytes says more.
+func (p *draft) checkUsage(name corev1.ResourceName, t *autoscalingv2.MetricTarget, at *field.Path) {
 	p.checkTarget(t, at)
+	if !slices.Contains(countedInBytes[:], name) {
+		p.warnFine(t, at)
+	}
 	p.checkEither(t, t.AverageUtilization != nil, autoscalingv2.UtilizationMetricType, at)
 }
 
@@ -168,4 +174,27 @@ func (p *draft) warnTarget(t *autoscalingv2.MetricTarget, counts autoscalingv2.M
 	if t.Type != counts && slices.Contains(targetTypes[:], t.Type) {
 		p.warnAt(at.Child("type"), fmt.Sprintf("is %q, but the field that counts is the one of type %q", t.Type, counts))
 	}
+}
+
+// warnFine warns of amounts that are finer than what is counted in.
+func (p *draft) warnFine(t *autoscalingv2.MetricTarget, at *field.Path) {
+	if why := tooFine(t.Value); why != "" {
+		p.warnAt(at.Child("value"), why)
+	}
+	if why := tooFine(t.AverageValue); why != "" {
+		p.warnAt(at.Child("averageValue"), why)
+	}
+}
+
+// tooFine says as what an amount counts that is no whole number of thousandths, and is empty for others. As in the HPA controller
+// (Quantity.MilliValue), a target and what is measured are rounded up: 1500u at a target of 100u is work for 15 replicas, and counts as 2m at 1m.
+func tooFine(amount *resource.Quantity) string {
+	if amount == nil || amount.Sign() <= 0 {
+		return ""
+	}
+	counted := amount.DeepCopy()
+	if counted.RoundUp(resource.Milli) {
+		return ""
+	}
+	return fmt.Sprintf("is %s and counts as %s: as with an HPA, targets and measured values are rounded up to thousandths; measure in a smaller unit, or write %s", amount, &counted, &counted)
 }

@@ -24,6 +24,9 @@ const (
 	doubtfulCPU, doubtfulMemory = 1000, 100
 )
 
+// countedInBytes are the resources whose amounts are bytes, of which there are no thousandths. It is never changed.
+var countedInBytes = [...]corev1.ResourceName{corev1.ResourceEphemeralStorage, corev1.ResourceMemory}
+
 // memoryUnits are the suffixes of an amount of memory. Milli-bytes ("512m"), a frequent slip, are not among them.
 var memoryUnits = [...]string{"Ki", "Mi", "Gi", "Ti", "Pi", "k", "M", "G", "T", "P"}
 

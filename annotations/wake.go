@@ -72,6 +72,7 @@ func setWake(p *draft, value string) error {
 	}
 	p.wakes, p.requests = r.wake, r.metric(read[0].Number)
 	p.measured = p.measured || r.wake.Always
+	p.warnFineLines(*p.requests)
 	return nil
 }
 

@@ -311,6 +311,7 @@ func TestLintAnnotationsOfNoUse(t *testing.T) {
 		"fewer than none":    {"\n    mini-hpa/max: '9'\n    mini-hpa/target-cpu: 1m\nspec: {replicas: -1}\n---\na:", []string{"standard input:8: error: Deployment web: spec.replicas: Invalid value: -1: must be at least 0 [InvalidField]"}},
 		"a few bytes":        {"\n    mini-hpa/max: '9'\n    mini-hpa/metrics: '[{type: Resource, resource: {name: memory, target: {type: AverageValue, averageValue: 512}}}]'", []string{`is read as 512 bytes; an amount needs a unit, such as "512Mi"`}},
 		"enough bytes":       {"\n    mini-hpa/max: '9'\n    mini-hpa/metrics: '[{type: Resource, resource: {name: memory, target: {type: AverageValue, averageValue: 512Mi}}}]'", nil},
+		"too fine to count":  {"\n    mini-hpa/max: '9'\n    mini-hpa/metrics: '[{type: External, external: {metric: {name: q}, target: {type: AverageValue, averageValue: 100u}}}]'", []string{`standard input:7: warning: Deployment web: metadata.annotations[mini-hpa/metrics]: [0].external.target.averageValue is 100u and counts as 1m`}},
 		"another's text":     {" team=9", nil},
 		"an amount in bytes": {"\n    mini-hpa/max: '9'\n    mini-hpa/target-memory: '500000000'\n    mini-hpa/mode: paused", []string{`is read as 500000000% of the request; an amount needs a unit, such as "477Mi"`, "MissingRequest"}},
 	} {

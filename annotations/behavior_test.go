@@ -78,6 +78,38 @@ func TestGoodBehaviors(t *testing.T) {
 	}
 }
 
+// TestNothingMayChange: where both directions are disabled, the number of replicas is as fixed as where min is max.
+func TestNothingMayChange(t *testing.T) {
+	const both = "{scaleUp: {selectPolicy: Disabled}, scaleDown: {selectPolicy: Disabled}}"
+	said := func(key string) string {
+		return "metadata.annotations[" + key + "]: scaling is disabled both up and down, so the replicas never change while they are from mini-hpa/min to mini-hpa/max"
+	}
+	for name, tc := range map[string]struct {
+		pairs map[string]string
+		want  string
+	}{
+		"in short":               {map[string]string{ScaleUpPolicies: "disabled", ScaleDownPolicies: "disabled"}, said(ScaleUpPolicies)},
+		"in full":                {map[string]string{Behavior: both}, said(Behavior)},
+		"one in full":            {map[string]string{Behavior: "{scaleUp: {selectPolicy: Disabled}}", ScaleDownPolicies: "disabled"}, said(Behavior)},
+		"min is max besides":     {map[string]string{Behavior: both, Min: "10"}, "metadata.annotations[mini-hpa/max]: equals mini-hpa/min (10), so the replicas never change"},
+		"only up":                {map[string]string{ScaleUpPolicies: "disabled"}, ""},
+		"only down":              {map[string]string{ScaleDownPolicies: "disabled"}, ""},
+		"a schedule changes it":  {map[string]string{Behavior: both, ScheduleKey: "daily 08:00-18:00 min=5"}, ""},
+		"a min that is unread":   {map[string]string{Behavior: both, Min: "few"}, ""},
+		"it would never wake up": {map[string]string{Behavior: both, Min: "0", Metrics: lag}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, warnings, _ := parse(basic(tc.pairs))
+			if tc.want == "" && len(warnings) == 0 {
+				return
+			}
+			if len(warnings) != 1 || warnings[0].String() != tc.want || warnings[0].Rule != FoundFixedReplicas {
+				t.Errorf("%v, want %q", warnings, tc.want)
+			}
+		})
+	}
+}
+
 // TestBehaviorKeepsTheOperatorsDefaults: like an HPA, what is left out comes from the controller's flags.
 func TestBehaviorKeepsTheOperatorsDefaults(t *testing.T) {
 	d := DefaultDefaults()

@@ -75,7 +75,7 @@ const (
 	FoundResized = "ResizedRequest"
 	// FoundUnreachable: a target that usage cannot exceed.
 	FoundUnreachable = "UnreachableTarget"
-	// FoundFixedReplicas: bounds that leave nothing to scale.
+	// FoundFixedReplicas: bounds or policies that leave nothing to scale.
 	FoundFixedReplicas = "FixedReplicas"
 	// FoundUnscalable: an object whose kind has no scale subresource.
 	FoundUnscalable = "NotScalable"
@@ -182,7 +182,7 @@ func Findings() []Finding {
 		{FoundSessionAffinity, false, "A Service whose requests wake the workload has `sessionAffinity: ClientIP`. While the workload sleeps, it is to an activator.",
 			"Nothing, unless a session must stay on one pod from its first request on."},
 		{FoundUnknownAnnotation, false, "A key begins with `mini-hpa/` and means nothing, or, for `mini-hpa lint`, was meant to, such as `minihpa/max` or `mini-hpa.io/max`.", "The message names the nearest key that does; it may be a slip."},
-		{FoundDoubtful, false, "A value works, but is likely not to mean what was meant: blanks around it, a percentage above 1000 (of memory: 100) without its sign, the same metric twice, a container without a target, memory in milli-bytes (`128m`), an amount that is no whole number of thousandths (`100u`), which counts as the next larger one, as with an HPA.",
+		{FoundDoubtful, false, "A value works, but is likely not to mean what was meant: blanks around it, a percentage above 1000 (of memory: 100) without its sign, the same metric twice, a container without a target, memory in milli-bytes (`128m`), an amount that is no whole number of thousandths (`100u`), which counts as the next larger one, as with an HPA, an amount of CPU of 10 cores or more that is more than 10 times the request.",
 			"Write it as the message says."},
 		{FoundInjected, false, "`mini-hpa/container` or a metric names a container that the pod template lacks but that may be injected: the labels or annotations of the template announce it, or a label of the " +
 			"namespace does, or the pods have it, or it is a well-known one such as `istio-proxy`. Or a container is a placeholder for one that is injected (`image: auto`), and has no request.",
@@ -191,7 +191,7 @@ func Findings() []Finding {
 			"Set its `updateMode: \"Off\"` (it still recommends; in quotes, as `Off` without them is false in YAML, and the API server refuses that), take the resource out of its `controlledResources`, or hold an amount, which needs no request."},
 		{FoundUnreachable, false, "Usage cannot exceed the target, because the containers' limits are below it, or within the tolerance of it. Such a target never adds a replica.",
 			"Lower the target, or raise the limit, as the numbers in the message say. Limits of LimitRanges and of the pod as a whole count; of a pod into which containers are injected nothing is known."},
-		{FoundFixedReplicas, false, "`mini-hpa/min` equals `mini-hpa/max`.", "Raise `mini-hpa/max`, unless this is meant."},
+		{FoundFixedReplicas, false, "`mini-hpa/min` equals `mini-hpa/max`, or scaling is disabled both up and down.", "Raise `mini-hpa/max`, or allow one of the directions, unless this is meant."},
 		{FoundMisplaced, false, "A `mini-hpa/` annotation is where nothing reads it: on the pod template or, for `mini-hpa lint`, on an object of another kind, among the labels, " +
 			"in a field that is misspelt, or in what writes to everything: `commonAnnotations` of kustomize and Argo CD, `commonMetadata` of Flux (told once, however many objects have it).",
 			"Move it to the annotations of the workload itself. Deployments, StatefulSets and ReplicaSets are autoscaled, and custom kinds that mini-hpa is told of (`controller.kinds` of the chart)."},

@@ -7,6 +7,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/mini-hpa/mini-hpa/annotations/lines"
@@ -147,10 +148,7 @@ func (p *draft) check(annotations map[string]string) {
 	if p.max != unread && p.max < p.min {
 		p.wrong(Path(Max), annotations[Max], fmt.Sprintf("must be at least %s (%d)", Min, p.min))
 	}
-	if p.max > 0 && p.max == p.min && p.schedule.IsZero() {
-		p.warnings = append(p.warnings, Warning{Key: Max, Rule: FoundFixedReplicas,
-			Message: fmt.Sprintf("equals %s (%d), so the replicas never change", Min, p.min)})
-	}
+	p.warnFixed(annotations)
 	if !p.measured {
 		p.errs = append(p.errs, field.Required(Path(TargetCPU), fmt.Sprintf(
 			"there is no metric to scale on; set %s, %s, %s, %s or %s", TargetCPU, TargetMemory, SourcesKey, Metrics, ScheduleKey)).WithOrigin(FoundNoMetric))
@@ -159,4 +157,23 @@ func (p *draft) check(annotations map[string]string) {
 	p.checkZero(annotations)
 	p.checkMetricsOnce(annotations)
 	p.checkBehaviorOnce(annotations)
+}
+
+// warnFixed warns of replicas that never change. A schedule changes them all the same, as what is out of its bounds is brought back whatever the
+// policies are. That a workload which may sleep is never woken is a problem: see checkWakes.
+func (p *draft) warnFixed(annotations map[string]string) {
+	const off = autoscalingv2.DisabledPolicySelect
+	switch {
+	case p.max <= 0 || p.min == 0 || !p.schedule.IsZero():
+	case p.max == p.min:
+		p.warnings = append(p.warnings, Warning{Key: Max, Rule: FoundFixedReplicas,
+			Message: fmt.Sprintf("equals %s (%d), so the replicas never change", Min, p.min)})
+	case p.up.choice == off && p.down.choice == off:
+		key := ScaleUpPolicies
+		if _, isShort := annotations[key]; !isShort {
+			key = Behavior
+		}
+		p.warnings = append(p.warnings, Warning{Key: key, Rule: FoundFixedReplicas, Message: fmt.Sprintf(
+			"scaling is disabled both up and down, so the replicas never change while they are from %s to %s", Min, Max)})
+	}
 }

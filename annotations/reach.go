@@ -18,7 +18,7 @@ import (
 func checkReach(w *Workload, p Policy, s Surroundings) []Warning {
 	var warnings []Warning
 	for d := range denominators(w.Annotations, p) {
-		r := reach{pod: &w.template().Spec, ranges: s.LimitRanges, denominator: d, hasMore: d.container == "" && injects(w.template(), s)}
+		r := reachOf(w, d, s)
 		if message := r.exceeded(p.Up.Tolerance); message != "" {
 			warnings = append(warnings, Warning{Field: r.source.at.String(), Rule: FoundUnreachable, Message: message})
 		}
@@ -33,6 +33,10 @@ type reach struct {
 	denominator
 	// hasMore says that injected containers count as well, whose requests and limits are not known.
 	hasMore bool
+}
+
+func reachOf(w *Workload, d denominator, s Surroundings) *reach {
+	return &reach{pod: &w.template().Spec, ranges: s.LimitRanges, denominator: d, hasMore: d.container == "" && injects(w.template(), s)}
 }
 
 // exceeded says why usage does not get beyond the target; empty if it can, or if that is not known.

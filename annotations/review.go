@@ -25,7 +25,7 @@ type Verdict struct {
 }
 
 // Review is the one opinion that admission, controller, lint and simulate have of a workload: Parse, checkRequests, CheckAutoscalers,
-// checkSources, checkRequestsWake, checkResizers, checkReach, checkBytes, checkClaims and checkPast together, and a look at the pod template for annotations that do nothing there. A workload without
+// checkSources, checkRequestsWake, checkResizers, checkReach, checkCores, checkBytes, checkClaims and checkPast together, and a look at the pod template for annotations that do nothing there. A workload without
 // annotations has no problems. Nothing that it is given is written to.
 func (d Defaults) Review(w *Workload, s Surroundings) Verdict {
 	if !Selected(w.Annotations) {
@@ -41,7 +41,7 @@ func (d Defaults) Review(w *Workload, s Surroundings) Verdict {
 		ofRequests, unseen = p.checkRequestsWake(w, s)
 	}
 	v := Verdict{Mode: p.mode, Problems: slices.Concat(p.errs, p.checkWakes(w.Annotations), p.checkSources(w, s), unseen, problems, conflicts), Warnings: slices.Concat(
-		p.warnings, misplaced(w), ofRequests, ofTemplate, ofOthers, checkResizers(w, known, s), checkReach(w, known, s), checkBytes(w, known), checkClaims(w, known), p.checkPast(s.Now))}
+		p.warnings, misplaced(w), ofRequests, ofTemplate, ofOthers, checkResizers(w, known, s), checkReach(w, known, s), checkCores(w, known, s), checkBytes(w, known), checkClaims(w, known), p.checkPast(s.Now))}
 	if len(v.Problems) == 0 {
 		v.Policy = p.policy()
 	}

@@ -449,6 +449,53 @@ func TestReach(t *testing.T) {
 	}
 }
 
+// TestCores: an amount of CPU is doubted where it is many cores, far above the request, and without a limit that says how far usage may go.
+func TestCores(t *testing.T) {
+	of := func(container, value string, boxes ...corev1.Container) *Workload {
+		source := "{type: Resource, resource: {name: cpu, "
+		if container != "" {
+			source = "{type: ContainerResource, containerResource: {name: cpu, container: " + container + ", "
+		}
+		return deploy(map[string]string{"max": "9", "metrics": "[" + source + "target: {type: AverageValue, averageValue: '" + value + "'}}}]"}, boxes...)
+	}
+	small := box("app", "cpu=100m")
+	limited := []*corev1.LimitRange{limitRange("all", corev1.LimitRangeItem{Type: corev1.LimitTypeContainer, Default: cpus("64")})}
+	const at = "metadata.annotations[mini-hpa/metrics][0]."
+	for name, tc := range map[string]struct {
+		workload *Workload
+		ranges   []*corev1.LimitRange
+		want     string
+	}{
+		"as a percentage is written": {of("", "50", small), nil, at + "resource.target.averageValue: is 50 cores, and the pod requests 100m: replicas are only added above that; " +
+			`for millicores write "50m", for a percentage of the request type: Utilization with averageUtilization: 50`},
+		"as millicores are written":   {of("app", "250", small, box("log", "cpu=64")), nil, at + `containerResource.target.averageValue: is 250 cores, and container "app" requests 100m`},
+		"millicores":                  {of("", "50m", small), nil, ""},
+		"a few cores":                 {of("", "4", small), nil, ""},
+		"many, and as many requested": {of("", "60", box("app", "cpu=64")), nil, ""},
+		"ten times the request":       {of("", "10", box("app", "cpu=1")), nil, ""},
+		"more than that":              {of("", "11", box("app", "cpu=1")), nil, "is 11 cores, and the pod requests 1: "},
+		"no request":                  {of("", "50", box("app")), nil, ""},
+		"a limit that allows it":      {of("", "50", box("app", "cpu=100m", "limit cpu=64")), nil, ""},
+		"a limit by default":          {of("", "50", small), limited, ""},
+		"what is injected":            {toIstio(of("", "50", small), "true"), nil, ""},
+		"no such container":           {of("ap", "50", small), nil, ""},
+		"with its unit":               {deploy(map[string]string{"target-cpu": "50000m", "max": "9"}, small), nil, ""},
+		"memory":                      {deploy(map[string]string{"target-memory": "50Gi", "max": "9"}, box("app", "memory=1Mi")), nil, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var got []string
+			for _, w := range DefaultDefaults().Review(tc.workload, Surroundings{LimitRanges: tc.ranges}).Warnings {
+				if w.Rule == FoundDoubtful {
+					got = append(got, w.String())
+				}
+			}
+			if want := tc.want != ""; len(got) > 1 || want != (len(got) == 1) || want && !strings.Contains(got[0], tc.want) {
+				t.Errorf("%q, want %q", got, tc.want)
+			}
+		})
+	}
+}
+
 // toIstio says whether it may inject its container.
 func toIstio(d *Workload, value string) *Workload {
 	d.Template.Labels = map[string]string{"sidecar.istio.io/inject": value}

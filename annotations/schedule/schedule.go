@@ -39,6 +39,14 @@ func (s Schedule) Zone() string {
 	return s.zone.String()
 }
 
+// In is an instant as the clocks of the zone show it; as it is without a line.
+func (s Schedule) In(t time.Time) time.Time {
+	if s.IsZero() {
+		return t
+	}
+	return t.In(s.zone)
+}
+
 // Lines are all lines, from the top.
 func (s Schedule) Lines() iter.Seq[Line] { return slices.Values(s.lines) }
 

@@ -42,7 +42,7 @@ func (t *task) Declare(f *pflag.FlagSet) {
 	f.Var(cli.Seconds(&t.sourceDelay, 0, 10*time.Minute), "source-delay", "how old the number of messages that wait is when it is read, of --arrivals")
 	f.Var(cli.OneOf(&t.interpolation, "linear", "step"), "interpolation", "between two points of a file: straight, or the one before until the next")
 	f.Var(span(&t.duration, longestSimulation), "duration", "how long to simulate; without it as long as the file, or 30m")
-	f.Var(moment(&t.setup.Start), "start", "the `time` at which it starts, for mini-hpa/schedule; the table shows the time of day then")
+	f.Var(moment(&t.setup.Start), "start", "the `time` at which it starts, for mini-hpa/schedule; the table shows the time of day then, in the zone of the schedule")
 	f.Var(cli.Seconds(&t.setup.Startup, 0, hour), "startup", "time from a pod's creation until it is ready; it is Pending for the first half")
 	f.Var(cli.Count(&t.startupCPU, 0, 1_000_000), "startup-cpu", "millicores that a pod uses while it runs and is not ready")
 	f.Var(cli.Seconds(&t.setup.WarmUp, 0, hour), "warm-up", "how long a pod uses --warm-up-cpu after it is ready; what the decision makes of that is mini-hpa/warm-up")

@@ -17,7 +17,7 @@ func draw(w io.Writer, form string, variants []*variant) error {
 	if a := variants[0].setup.Arrivals; a != nil {
 		title = "arrivals " + a.Name
 	}
-	p := picture.Page{Title: "mini-hpa: " + title + ", simulated", Facts: facts(variants[0]), Beside: true}
+	p := picture.Page{Title: "mini-hpa: " + title + ", simulated", Facts: facts(variants), Beside: true}
 	for _, v := range variants {
 		p.Variants = append(p.Variants, v.picture())
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -163,6 +164,53 @@ func TestSimulateGolden(t *testing.T) {
 			clitest.Golden(t, "testdata/simulate/"+name, got)
 			if again := simulated(t, line); again != got {
 				t.Error("the same call gives another answer")
+			}
+		})
+	}
+}
+
+// TestTheTableShowsTheTimeOfTheSchedule: its hours are found in the rows, whatever zone --start is in and also where clocks are set.
+func TestTheTableShowsTheTimeOfTheSchedule(t *testing.T) {
+	const berlin, sydney = "mini-hpa/schedule=zone Europe/Berlin\n", "mini-hpa/schedule=zone Australia/Sydney\n"
+	for name, tc := range map[string]struct {
+		start, set, compare string
+		from                string
+		rows                []string
+	}{
+		"a start in UTC": {start: "2026-11-27T06:30:00Z", set: berlin + "daily 08:00-09:00 min=5",
+			from: "from Fri 2026-11-27T07:30:00+01:00 in Europe/Berlin\n", rows: []string{`Nov 27 08:00:\d\d  .* 2 -> 5 `, `Nov 27 09:00:\d\d  .* 5 -> 2 `}},
+		"a schedule in UTC": {start: "2026-11-27T07:30:00+01:00", set: "mini-hpa/schedule=daily 07:00-08:00 min=5",
+			from: "from Fri 2026-11-27T06:30:00Z\n", rows: []string{`Nov 27 07:00:\d\d  .* 2 -> 5 `, `Nov 27 08:00:\d\d  .* 5 -> 2 `}},
+		"the hour that comes twice": {start: "2026-10-25T01:30:00+02:00", set: berlin + "daily 02:00-03:00 min=5",
+			from: "from Sun 2026-10-25T01:30:00+02:00 in Europe/Berlin\n", rows: []string{`Oct 25 02:00:\d\d \+02:00  .* 2 -> 5 `, `Oct 25 03:00:\d\d \+01:00  .* 5 -> 2 `}},
+		"a line that ends in it": {start: "2026-10-25T01:00:00+02:00", set: berlin + "daily 01:30-02:30 min=5",
+			from: "from Sun 2026-10-25T01:00:00+02:00 in Europe/Berlin\n", rows: []string{`Oct 25 01:30:\d\d \+02:00  .* 2 -> 5 `, `Oct 25 02:30:\d\d \+02:00  .* 5 -> 2 `,
+				`Oct 25 02:00:\d\d \+01:00  .* 2 -> 5 `, `Oct 25 02:30:\d\d \+01:00  .* 5 -> 2 `}},
+		"the second has one": {start: "2026-11-27T06:30:00Z", set: "mini-hpa/max=9", compare: berlin + "daily 08:00-09:00 min=5",
+			from: "from Fri 2026-11-27T07:30:00+01:00 in Europe/Berlin\n", rows: []string{`Nov 27 08:00:\d\d  .* 2 -> 5 `}},
+		"no schedule": {start: "2026-11-27T07:30:00+01:00", set: "mini-hpa/max=9", from: "from Fri 2026-11-27T07:30:00+01:00\n", rows: []string{`Nov 27 07:3\d:\d\d  .* 1 -> 2 `}},
+		"zones that differ": {start: "2026-11-27T06:30:00Z", set: berlin + "daily 08:00-09:00 min=5", compare: sydney + "daily 19:00-20:00 min=6",
+			from: "from Fri 2026-11-27T07:30:00+01:00 in Europe/Berlin\n", rows: []string{`Nov 27 08:00:\d\d \+01:00  .* 2 -> 5 `, `Nov 27 09:00:\d\d \+01:00  .* 2 -> 6 `}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			args := []string{"simulate", "--load", "steady", "--duration", "3h30m", "--start", tc.start, "--set", tc.set, "--set", "mini-hpa/scale-down-stabilization=0s"}
+			if tc.compare != "" {
+				args = append(args, "--compare", tc.compare)
+			}
+			code, stdout, stderr := call(t, args...)
+			if code != cli.ExitOK || !strings.Contains(stdout, tc.from) {
+				t.Fatalf("exit code %d, %s, lacks %q:\n%s", code, stderr, tc.from, stdout)
+			}
+			rest := stdout
+			for _, row := range tc.rows {
+				at := regexp.MustCompile(row).FindStringIndex(rest)
+				if at == nil {
+					t.Fatalf("lacks %q, in this order:\n%s", tc.rows, stdout)
+				}
+				rest = rest[at[1]:]
+			}
+			if _, lines, _ := call(t, append(args, "-o", "json")...); !strings.Contains(lines, `"time":"`+tc.start+`"`) {
+				t.Errorf("lines have another time than that of --start: %.300s", lines)
 			}
 		})
 	}

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
-	"github.com/mini-hpa/mini-hpa/cmd/internal/picture"
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
 	"github.com/mini-hpa/mini-hpa/scaler/simulate"
 )
@@ -19,6 +18,7 @@ import (
 type table struct {
 	*cli.Page
 	variants []*variant
+	clock    clock
 	all      bool
 	// pace is the time between two rows at which nothing changes, told the last of those.
 	pace, told time.Duration
@@ -33,11 +33,11 @@ func newTable(w io.Writer, variants []*variant, all bool) *table {
 	case d > 2*time.Hour:
 		pace = 10 * time.Minute
 	}
-	return &table{Page: cli.NewPage(w), variants: variants, all: all, pace: pace, told: -pace}
+	return &table{Page: cli.NewPage(w), variants: variants, clock: clockOf(variants), all: all, pace: pace, told: -pace}
 }
 
 func (t *table) write() error {
-	for _, line := range facts(t.variants[0]) {
+	for _, line := range facts(t.variants) {
 		t.Line("%s", line)
 	}
 	for _, v := range t.variants {
@@ -100,19 +100,11 @@ func (t *table) moment(at time.Duration, now []*simulate.Evaluation, changes boo
 	if at-t.told >= t.pace {
 		t.told = at.Truncate(t.pace)
 	}
-	cells := []string{t.variants[0].clock(at), t.variants[0].work(at)}
+	cells := []string{t.clock.at(at), t.variants[0].work(at)}
 	for i, e := range now {
 		cells = append(cells, t.variants[i].state(at, e)...)
 	}
 	t.Row(append(cells, cmp.Or(t.because(now), "-"))...)
-}
-
-// clock is a time since the start or, if it is known when that was, the time of day.
-func (v *variant) clock(at time.Duration) string {
-	if v.setup.Start.IsZero() {
-		return picture.Clock(at)
-	}
-	return v.setup.Start.Add(at).Format("Jan 2 15:04:05")
 }
 
 // work is what is asked of the workload at a time.

@@ -58,7 +58,7 @@ func (c *wakeCheck) services() (found []*corev1.Service) {
 			c.warn(FoundServiceMissing, "there is no Service %q: until there is, its requests do not wake the workload", clean(name, shownName))
 		}
 	}
-	if len(c.wake.Services)+len(found) == 0 {
+	if len(c.wake.Services)+len(found) == 0 && len(c.labels) > 0 { // without labels it is not known which Services select the pods
 		c.warn(FoundServiceMissing, "no Service selects the pods of the workload: until one does, no request wakes it")
 	}
 	return found

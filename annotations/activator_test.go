@@ -217,6 +217,15 @@ func TestWhoGetsInWithTheActivator(t *testing.T) {
 	}
 }
 
+// TestPodsOfWhichNothingIsKnown: without a template and a selector it is not known which Services select the pods, so that none is missed.
+func TestPodsOfWhichNothingIsKnown(t *testing.T) {
+	w := asked("requests", "{}")
+	w.Template = nil
+	if said := saidOf(w, Surroundings{Services: readAll[corev1.Service](webService)}); len(said) > 0 {
+		t.Errorf("%q", said)
+	}
+}
+
 func TestThereIsNoActivator(t *testing.T) {
 	meshed := strings.Replace(drained, "app: web", "app: web, linkerd.io/inject: enabled", 1)
 	if said := strings.Join(saidOf(asked("requests", meshed), Surroundings{Activator: &Activator{Off: true}}), "\n"); strings.Contains(said, FoundNoActivator) || !strings.Contains(said, FoundMeshedTarget) {

@@ -201,7 +201,7 @@ func Findings() []Finding {
 			"Set the request: whoever removes the LimitRange also stops the autoscaling."},
 		{FoundUnverifiedRequest, false, "A container has no request, and the LimitRanges of the namespace could not be read.",
 			"Set the request, or let mini-hpa read LimitRanges."},
-		{FoundNoTemplate, false, "The target is a percentage of requests, or of one container, and the object has no `spec.template` with containers, as many custom resources, and a Rollout with `workloadRef`. " +
+		{FoundNoTemplate, false, "The target is a percentage of requests, or of one container, and the object has no `spec.template` with containers, as many custom resources, a Rollout with `workloadRef`, and a manifest that is to be merged into another one, as `mini-hpa migrate` writes it. " +
 			"What its pods will request is not known when it is stored, so that nothing about requests is refused.",
 			"Nothing, if its pods have requests: the controller checks those of the pods that there are, and holds the replicas while one is missing. An amount (`mini-hpa/target-cpu: 250m`) needs none."},
 		{FoundDeletedClaims, false, "A StatefulSet with `spec.volumeClaimTemplates` has `whenScaled: Delete` in `spec.persistentVolumeClaimRetentionPolicy`: each time that it is scaled in, the claims of the pods that go are deleted, and with most storage classes all that is on their volumes.",

@@ -154,7 +154,7 @@ type requestCheck struct {
 
 func (c *requestCheck) check(d denominator) {
 	switch {
-	case c.workload.Template == nil:
+	case c.workload.Template == nil, d.container != "" && !hasContainers(c.pod):
 		c.unknown(d)
 	case d.container != "":
 		c.checkOne(d)
@@ -162,6 +162,14 @@ func (c *requestCheck) check(d denominator) {
 		c.looked[d.resource] = true
 		c.checkAll(d)
 	}
+}
+
+// hasContainers is false for what is no pod template yet, as in a part of a manifest that is merged into the rest later. No API server stores it.
+func hasContainers(pod *corev1.PodSpec) bool {
+	for range podspec.LongRunning(pod) {
+		return true
+	}
+	return false
 }
 
 // unknown is about a workload without a pod template.

@@ -41,7 +41,13 @@ func TestLintKinds(t *testing.T) {
 			text string
 			want []string
 		}{
-			"sound":          {sound, nil},
+			"sound": {sound, nil},
+			"no template": {strings.Replace(sound[:strings.Index(sound, "spec:\n")], "mini-hpa/max", "mini-hpa/container: app\n    mini-hpa/target-memory: 512Mi\n    mini-hpa/max", 1), []string{
+				"standard input:6: warning: " + kind + " db: metadata.annotations[mini-hpa/target-cpu]: is a percentage of the CPU that pods request, and this " + kind + " has no pod template to see that in; " +
+					"the controller looks for requests in its pods, and does not scale while they have none [NoPodTemplate]",
+				`:7: warning: ` + kind + ` db: metadata.annotations[mini-hpa/container]: names container "app", and this ` + kind + " has no pod template to see in whether there is one; there is nothing to measure in pods that lack it [NoPodTemplate]"}},
+			"no containers": {strings.Replace(strings.Replace(sound[:strings.Index(sound, "spec:\n")], "target-cpu: 50%", "target-cpu: 250m", 1), "mini-hpa/max", "mini-hpa/container: istio-proxy\n    mini-hpa/max", 1) + "spec: {template: {metadata: {labels: {app: db}}}}\n", []string{
+				`:7: warning: ` + kind + ` db: metadata.annotations[mini-hpa/container]: names container "istio-proxy", and this ` + kind + " has no pod template"}},
 			"a value":        {strings.Replace(sound, "'9'", "ten", 1), []string{"standard input:7: error: " + kind + ` db: metadata.annotations[mini-hpa/max]: Invalid value: "ten"`}},
 			"no request":     {needy, []string{"standard input:12: error: " + kind + " db: spec.template.spec.containers[0].resources.requests[cpu]: Required value"}},
 			"a LimitRange":   {needy + "---\napiVersion: v1\nkind: LimitRange\nmetadata: {name: l}\nspec: {limits: [{type: Container, defaultRequest: {cpu: 1}}]}\n", []string{"RequestFromLimitRange"}},

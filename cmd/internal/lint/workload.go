@@ -84,6 +84,9 @@ func (o object) read(kind annotations.Kind) (r reading, problems field.ErrorList
 		r.workload, r.replicas = annotations.OfDeployment(d), d.Spec.Replicas
 		r.strategy = &d.Spec.Strategy
 	}
+	if o.mapping("spec", "template") == nil {
+		r.workload.Template = nil // an object of the API always has one, and that would be an empty one here
+	}
 	if n := r.replicas; err == nil && n != nil && *n < 0 {
 		problems = append(problems, field.Invalid(field.NewPath("spec", "replicas"), *n, "must be at least 0").WithOrigin(annotations.FoundInvalidField))
 		r.replicas, r.workload.Replicas = nil, annotations.ReplicasOr1(nil)

@@ -127,7 +127,7 @@ func (t *task) manifest(s cli.Streams) (*lint.Subject, error) {
 		return nil, cli.Unreadable(fmt.Errorf("cannot simulate the manifest %s, which cannot be applied:\n%s", inputName(t.file), o.Refused))
 	}
 	only := o.Workloads[0]
-	if w := only.Workload; w.Template == nil {
+	if w := only.Workload; w.Template == nil || len(w.Template.Spec.Containers) == 0 {
 		return nil, cli.Unreadable(fmt.Errorf("cannot simulate the manifest %s: %s %s has no spec.template with containers, so that it is not known what its pods request", inputName(t.file), w.Kind.Kind, cli.Quote(w.Name)))
 	}
 	t.besides = only.Besides()

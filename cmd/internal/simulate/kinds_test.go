@@ -162,7 +162,10 @@ func TestSimulateTheirRollouts(t *testing.T) {
 // TestSimulateNeedsATemplate: without one nothing is known of the pods.
 func TestSimulateNeedsATemplate(t *testing.T) {
 	bare := definition + "apiVersion: example.com/v1\nkind: Train\nmetadata: {name: db, annotations: {mini-hpa/target-cpu: 250m, mini-hpa/max: '9'}}\n"
-	if code, _, stderr := on(t, bare); code != cli.ExitUsage || !strings.Contains(stderr, `Train "db" has no spec.template with containers`) {
-		t.Errorf("exit code %d: %s", code, stderr)
+	for kind, manifest := range map[string]string{"Train": bare, "Deployment": strings.Replace(strings.TrimPrefix(bare, definition), "example.com/v1\nkind: Train", "apps/v1\nkind: Deployment", 1),
+		"StatefulSet": strings.Replace(strings.TrimPrefix(bare, definition), "example.com/v1\nkind: Train", "apps/v1\nkind: StatefulSet", 1) + "spec: {template: {metadata: {labels: {app: db}}}}\n"} {
+		if code, _, stderr := on(t, manifest); code != cli.ExitUsage || !strings.Contains(stderr, kind+` "db" has no spec.template with containers`) {
+			t.Errorf("exit code %d: %s", code, stderr)
+		}
 	}
 }

@@ -110,7 +110,7 @@ func (s *APIServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		kind = path[5]
 	}
 	switch {
-	case strings.Contains(r.URL.Path, "/namespaces/") && !strings.Contains(r.URL.Path, "/namespaces/default/"):
+	case s.Others[r.URL.Path] == nil && strings.Contains(r.URL.Path, "/namespaces/") && !strings.Contains(r.URL.Path, "/namespaces/default/"):
 		s.fail(w, http.StatusNotFound, metav1.StatusReasonNotFound, "nothing here")
 	case s.Forbidden != "" && strings.Contains(r.URL.Path, "/"+s.Forbidden):
 		s.fail(w, http.StatusForbidden, metav1.StatusReasonForbidden, s.Forbidden+` is forbidden: User "test" cannot`+" list\x1b[31m it")

@@ -2,7 +2,10 @@ package history
 
 import (
 	"encoding/json"
+	"net/http"
+	"net/http/httptest"
 	"os"
+	"path"
 	"strings"
 	"testing"
 	"time"
@@ -40,6 +43,9 @@ func told(ago time.Duration, reason, message string, count int32) corev1.Event {
 		FirstTimestamp: metav1.NewTime(noon.Add(-2 * ago)), LastTimestamp: metav1.NewTime(noon.Add(-ago))}
 }
 
+// besides is what the API server has, too.
+var besides = map[string]any{"/api/v1/namespaces/default": corev1.Namespace{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Namespace"}, ObjectMeta: metav1.ObjectMeta{Name: "default"}}}
+
 // allEvents has what mini-hpa has told, and what others have.
 func allEvents() []corev1.Event {
 	other := told(20*time.Minute, "ScalingReplicaSet", "Scaled up", 1)
@@ -73,7 +79,7 @@ func lines(table string) []string {
 
 func TestTheLeaderTellsAndEventsTellWhatWasBefore(t *testing.T) {
 	server := clitest.NewAPIServer(t, nil)
-	server.Events = allEvents()
+	server.Events, server.Others = allEvents(), besides
 	port := server.Lead(state.Head{Time: noon}, remembered())
 	server.Lease.Spec.AcquireTime = new(metav1.NewMicroTime(noon.Add(-6 * time.Minute)))
 	call := func(args ...string) (int, string, string) {
@@ -104,10 +110,16 @@ func TestTheLeaderTellsAndEventsTellWhatWasBefore(t *testing.T) {
 	if err := json.Unmarshal([]byte(stdout), &form); err != nil || code != cli.ExitOK || len(form.Entries) != 3 || form.Entries[0].From != 4 || form.Entries[2].By != byLeader {
 		t.Errorf("exit code %d, %v\n%s", code, err, stdout)
 	}
-	if code, _, stderr := call("sts/web"); code != cli.ExitFailure || !strings.Contains(stderr, "the controller does not scale it: statefulsets.apps/web in namespace \"default\"") {
-		t.Errorf("one that is not scaled: exit code %d\n%s", code, stderr)
+	if code, stdout, stderr := call("sts/web"); code != cli.ExitOK || !strings.HasPrefix(stdout, "source: Events; the leader "+host+" does not scale it\n") || strings.Count(stdout, " Event ") != 1 {
+		t.Errorf("one that is gone: exit code %d\n%s%s", code, stdout, stderr)
+	}
+	if code, stdout, stderr := call("sts/db"); code != cli.ExitFailure || stdout != "" || !strings.Contains(stderr, `and it is not there: statefulsets.apps "db" not found`) {
+		t.Errorf("one that never was: exit code %d\n%s%s", code, stdout, stderr)
 	}
 	server.Forbidden = "api/v1/namespaces/default/events"
+	if code, _, stderr := call("sts/web"); code != cli.ExitFailure || !strings.Contains(stderr, `the controller does not scale it: statefulsets.apps/web in namespace "default"; Events cannot be read: `) {
+		t.Errorf("one that is not scaled, and Events are forbidden: exit code %d\n%s", code, stderr)
+	}
 	if code, stdout, _ := call("web"); code != cli.ExitOK || !strings.Contains(stdout, "\nEvents could not be read: ") || !strings.Contains(stdout, "1 -> 5") || strings.Contains(stdout, "\x1b") {
 		t.Errorf("Events are forbidden: exit code %d\n%s", code, stdout)
 	}
@@ -116,7 +128,7 @@ func TestTheLeaderTellsAndEventsTellWhatWasBefore(t *testing.T) {
 // TestEventsTellWhatALeaderHasForgotten of a workload, as others have filled its memory since.
 func TestEventsTellWhatALeaderHasForgotten(t *testing.T) {
 	server := clitest.NewAPIServer(t, nil)
-	server.Events = allEvents()
+	server.Events, server.Others = allEvents(), besides
 	port := server.Lead(state.Head{Time: noon}, memory{})
 	server.Lease.Spec.AcquireTime = new(metav1.NewMicroTime(noon.Add(-time.Hour)))
 	code, stdout, stderr := clitest.Call(t, Command(), "web", "--kubeconfig", server.Kubeconfig(), "--controller=default/mini-hpa", "--state-port="+port)
@@ -127,7 +139,7 @@ func TestEventsTellWhatALeaderHasForgotten(t *testing.T) {
 
 func TestWithoutALeaderEventsTell(t *testing.T) {
 	server := clitest.NewAPIServer(t, nil)
-	server.Events = allEvents()
+	server.Events, server.Others = allEvents(), besides
 	server.Hold("", noon)
 	call := func(args ...string) (int, string, string) {
 		return clitest.Call(t, Command(), append([]string{"--kubeconfig", server.Kubeconfig(), "--controller=default/mini-hpa"}, args...)...)
@@ -136,11 +148,78 @@ func TestWithoutALeaderEventsTell(t *testing.T) {
 	if code != cli.ExitOK || !strings.HasPrefix(stdout, "source: Events; no controller leads since ") || strings.Count(stdout, " Event ") != 3 || strings.Contains(stdout, "\x1b") {
 		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
 	}
-	if code, stdout, _ := call("sts/db"); code != cli.ExitOK || !strings.HasSuffix(stdout, "nothing is known to have happened to statefulsets.apps/db in namespace \"default\"\n") {
-		t.Errorf("nothing: exit code %d\n%s", code, stdout)
+	const nothing = "nothing is known to have happened to statefulsets.apps/db in namespace \"default\""
+	if code, stdout, stderr := call("sts/db"); code != cli.ExitFailure || stdout != "" || stderr != "mini-hpa history: "+nothing+", and it is not there: statefulsets.apps \"db\" not found\n" {
+		t.Errorf("what is not there: exit code %d\n%s%s", code, stdout, stderr)
+	}
+	server.Forbidden = "apps/v1/namespaces/default/statefulsets"
+	if code, stdout, _ := call("sts/db"); code != cli.ExitOK || !strings.HasSuffix(stdout, nothing+"\n") {
+		t.Errorf("it may not be known whether it is there: exit code %d\n%s", code, stdout)
 	}
 	server.Forbidden = "api/v1/namespaces/default/events"
 	if code, _, stderr := call("web"); code != cli.ExitFailure || !strings.Contains(stderr, "Events cannot be read: ") {
 		t.Errorf("Events are forbidden: exit code %d\n%s", code, stderr)
+	}
+}
+
+// TestWhatIsThereAndHasNoHistory: nothing has happened yet, or the controller does not scale it.
+func TestWhatIsThereAndHasNoHistory(t *testing.T) {
+	server := clitest.NewAPIServer(t, nil)
+	call := func(args ...string) (int, string, string) {
+		return clitest.Call(t, Command(), append([]string{"web", "--kubeconfig", server.Kubeconfig(), "--controller=default/mini-hpa"}, args...)...)
+	}
+	if code, stdout, stderr := call(); code != cli.ExitOK || !strings.HasSuffix(stdout, "nothing is known to have happened to deployments.apps/web in namespace \"default\"\n") {
+		t.Errorf("nobody leads: exit code %d\n%s%s", code, stdout, stderr)
+	}
+	port := server.Lead(state.Head{Time: noon}, nobody{})
+	if code, stdout, stderr := call("--state-port=" + port); code != cli.ExitFailure || stdout != "" || !strings.Contains(stderr, `the controller does not scale it: deployments.apps/web in namespace "default"`) {
+		t.Errorf("nobody scales it: exit code %d\n%s%s", code, stdout, stderr)
+	}
+}
+
+// nobody is scaled.
+type nobody struct{ memory }
+
+func (nobody) Standing(func(annotations.Key) bool) []annotations.Key { return nil }
+
+// empty is a cluster without workloads, in which there is a namespace shop. As a real one it answers a list in a namespace that is not there.
+func empty(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "application/json")
+	answer := map[string]any{"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "NotFound", "code": 404, "message": "not here"}
+	switch kind := path.Base(r.URL.Path); {
+	case kind == "events":
+		answer = map[string]any{"kind": "EventList", "apiVersion": "v1", "items": []any{}}
+	case kind == "deployments":
+		answer = map[string]any{"kind": "DeploymentList", "apiVersion": "apps/v1", "items": []any{}}
+	case r.URL.Path == "/api/v1/namespaces/shop":
+		answer = map[string]any{"kind": "Namespace", "apiVersion": "v1", "metadata": map[string]any{"name": "shop"}}
+	case r.URL.Path == "/api":
+		answer = map[string]any{"kind": "APIVersions", "versions": []any{"v1"}}
+	case r.URL.Path == "/apis":
+		answer = map[string]any{"kind": "APIGroupList", "apiVersion": "v1", "groups": []any{map[string]any{"name": "argoproj.io",
+			"versions": []any{map[string]any{"groupVersion": "argoproj.io/v1", "version": "v1"}}, "preferredVersion": map[string]any{"groupVersion": "argoproj.io/v1", "version": "v1"}}}}
+	default:
+		w.WriteHeader(http.StatusNotFound)
+	}
+	_ = json.NewEncoder(w).Encode(answer)
+}
+
+// TestWhatIsNotThere is told with what is missing: the workload, its kind or its namespace.
+func TestWhatIsNotThere(t *testing.T) {
+	served := httptest.NewServer(http.HandlerFunc(empty))
+	defer served.Close()
+	kubeconfig := (&clitest.APIServer{Server: served, T: t}).Kubeconfig()
+	for args, want := range map[string]string{
+		"web -n shop":                      `nothing is known to have happened to deployments.apps/web in namespace "shop", and it is not there: deployments.apps "web" not found`,
+		"web -n nope":                      `nothing is known to have happened to deployments.apps/web in namespace "nope", and it is not there: namespaces "nope" not found`,
+		"rollouts.argoproj.io/web -n shop": `nothing is known to have happened to rollouts.argoproj.io/web in namespace "shop", and it is not there: rollouts.argoproj.io "web" not found`,
+		"trains.example.com/web -n shop":   `the API server knows no group "example.com"`,
+	} {
+		for _, output := range []string{"table", "json"} {
+			code, stdout, stderr := clitest.Call(t, Command(), append(strings.Fields(args), "-o", output, "--kubeconfig", kubeconfig)...)
+			if code != cli.ExitFailure || stdout != "" || stderr != "mini-hpa history: "+want+"\n" {
+				t.Errorf("%s: exit code %d\n%s%s", args, code, stdout, stderr)
+			}
+		}
 	}
 }

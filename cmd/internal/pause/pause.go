@@ -10,11 +10,8 @@ import (
 
 	"github.com/spf13/pflag"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/metadata"
-	"k8s.io/client-go/rest"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
@@ -102,7 +99,7 @@ func (t *task) Run(ctx context.Context, args []string, s cli.Streams) error {
 // set sets the mode of one workload.
 func (t *task) set(ctx context.Context, out io.Writer, target cluster.Target, objects metadata.Interface, w cli.Workload) error {
 	namespace := target.Namespace
-	resource, err := served(target.Config, w.Resource)
+	resource, err := cluster.Served(target.Config, w.Resource)
 	if err != nil {
 		return err
 	}
@@ -160,29 +157,6 @@ func (t *task) command(w cli.Workload, namespace string) string {
 		return cli.ShellWords(append(words, annotations.ModeKey+"-"))
 	}
 	return cli.ShellWords(append(words, "--overwrite", annotations.ModeKey+"="+string(t.to)))
-}
-
-// served is the version of a kind in which its objects are read and written.
-func served(config *rest.Config, kind schema.GroupResource) (schema.GroupVersionResource, error) {
-	for _, k := range annotations.Builtin() {
-		if k.GroupResource() == kind {
-			return k.GroupVersionResource(), nil
-		}
-	}
-	client, err := discovery.NewDiscoveryClientForConfig(config)
-	if err != nil {
-		return schema.GroupVersionResource{}, fmt.Errorf("cannot make a client for the API server: %w", err)
-	}
-	groups, err := client.ServerGroups()
-	if err != nil {
-		return schema.GroupVersionResource{}, fmt.Errorf("cannot ask for the versions of %s: %w", kind.Group, err)
-	}
-	for _, group := range groups.Groups {
-		if group.Name == kind.Group {
-			return kind.WithVersion(group.PreferredVersion.Version), nil
-		}
-	}
-	return schema.GroupVersionResource{}, fmt.Errorf("the API server knows no group %s", cli.Quote(kind.Group))
 }
 
 func say(out io.Writer, line string) error {

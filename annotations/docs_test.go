@@ -122,6 +122,48 @@ func TestPatterns(t *testing.T) {
 	}
 }
 
+// TestPatternsKnowRanges: at the ends of what is allowed, what matches is what Parse accepts.
+func TestPatternsKnowRanges(t *testing.T) {
+	label := strings.Repeat("a-", 31)
+	numbers := []string{"0", "00", "1", "01", "0000000000002147483647", "9", "10", "100", "999999999", "1000000000", "1000000001", "1999999999", "2147483646", "2147483647", "2147483648", "2147483650",
+		"2147483700", "2147484000", "2147490000", "2147500000", "2148000000", "2150000000", "2200000000", "3000000000", "9999999999", "4294967297", "18446744073709551617"}
+	with := func(suffixes ...string) (all []string) {
+		for _, suffix := range suffixes {
+			for _, n := range numbers {
+				all = append(all, n+suffix)
+			}
+		}
+		return all
+	}
+	for key, values := range map[string][]string{
+		TargetCPU: with("", "%", "m"),
+		TargetMemory: append(with("", "%", "Pi", "P"), "0Mi", "0.0Mi", "0.5Mi", "0.0001k", "00.10Gi", "1.0Pi", "1.00Pi", "1.1Pi", "1.1P", "1.125P", "1.2P", "1024Ti", "10240Ti", "1125T", "11250T",
+			"1048576Gi", "10485760Gi", "1125899G", "11258990G", "1073741824Mi", "10737418240Mi", "1125899906M", "1099511627776Ki", "10995116277760Ki", "1125899906842k", "11258999068420k"),
+		Container: {label + "a", label + "aa", label, "a", "-a", "1"}, ClassKey: {label + "a", label + "aa", label, "a", "-a", "1"},
+		Min: numbers, Max: numbers, WakeReplicas: numbers, FallbackKey: with(" after 2m"),
+		ScaleUpPolicies: with(" pods/15s", "%/15s"), ScaleDownPolicies: with(" pod/15s", "%/15s", "%/15s, 1 pod/1s"),
+		Tolerance: {"0", "00", "0%", "00%", "999999%", "1000000%", "01000000%", "1000001%", "2000000%", "10000000%", "0.0", "9999.9", "10000.0", "10000.9", "10001.0", "20000.0", "100000.0", "0.123456789", "0.1234567891"},
+	} {
+		row := Rows()[slices.IndexFunc(Rows(), func(r Row) bool { return r.Name == key })]
+		pattern, accepted := regexp.MustCompile(row.Pattern), 0
+		for _, value := range values {
+			all := basic(map[string]string{Min: "0", Max: "2147483647"})
+			all[key] = value
+			_, _, errs := parse(all)
+			isRight := !slices.ContainsFunc(errs, func(e *field.Error) bool { return e.Field == Path(key).String() && e.Type != field.ErrorTypeForbidden })
+			if matches := pattern.MatchString(value); matches != isRight {
+				t.Errorf("%s=%q: matches: %t, accepted: %t", key, value, matches, isRight)
+			}
+			if isRight {
+				accepted++
+			}
+		}
+		if accepted == 0 || accepted == len(values) {
+			t.Errorf("%s: %d of %d values are accepted", key, accepted, len(values))
+		}
+	}
+}
+
 // TestKeysIsACopy keeps the table out of the reach of its readers.
 func TestKeysIsACopy(t *testing.T) {
 	Rows()[0].Examples[0], Rows()[0].Doc = "broken", "broken"

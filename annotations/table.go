@@ -19,8 +19,8 @@ type Row struct {
 	Doc string
 	// MaxLength is the longest value in bytes.
 	MaxLength int
-	// Pattern is a regular expression, in what RE2 and ECMA-262 have in common, that each accepted value matches, and few others do. It is empty
-	// for documents.
+	// Pattern is a regular expression, in what RE2 and ECMA-262 have in common, that each accepted value matches, and few others do: durations out of
+	// range, and amounts of memory just above the most. It is empty for documents.
 	Pattern string
 	// Required says that the annotations of a workload are invalid without it.
 	Required bool
@@ -114,7 +114,7 @@ var table = [...]Row{
 	},
 	{
 		Name: WakeReplicas, Default: "1", MaxLength: maxScalarLength, set: setWakeReplicas,
-		Pattern:  patternNumber,
+		Pattern:  patternCount,
 		Examples: []string{"2"},
 		Doc:      "How many replicas there are at least when the workload wakes, whatever the policies of scale-up allow.",
 		aliases:  []string{"activation-scale", "wake-up-replicas", "initial-scale"},
@@ -217,22 +217,6 @@ var table = [...]Row{
 		aliases: []string{"class-name", "controller", "controller-class", "scaler-class", "autoscaler-class"},
 	},
 }
-
-// The patterns of values. Blanks around a value are ignored, with a warning.
-const (
-	patternCPU       = `^ *[0-9]+[%m]? *$`
-	patternMemory    = `^ *([0-9]+%?|[0-9]+(\.[0-9]+)?(Ki|Mi|Gi|Ti|Pi|k|M|G|T|P)) *$`
-	patternLabel     = `^ *[a-z0-9]([-a-z0-9]*[a-z0-9])? *$`
-	patternNumber    = `^ *[0-9]+ *$`
-	patternDuration  = `^ *` + ofDuration + ` *$`
-	patternFallback  = `^ *[0-9]+ +after +` + ofDuration + ` *$`
-	patternTolerance = `^ *(0|[0-9]+%|[0-9]+\.[0-9]+) *$`
-	patternPolicies  = `^ *(disabled|` + ofPolicy + `( *, *` + ofPolicy + `)*) *$`
-	patternMode      = `^ *(auto|observe|paused) *$`
-
-	ofDuration = `(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+`
-	ofPolicy   = `[0-9]+(%| pods?) */ *` + ofDuration
-)
 
 const (
 	exampleMetrics = `- type: Pods

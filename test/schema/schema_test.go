@@ -103,6 +103,18 @@ func TestForms(t *testing.T) {
 		"memory with a wrong unit":  {`{mini-hpa/target-memory: "512m", mini-hpa/max: "10"}`, false},
 		"a mode that is none":       {`{mini-hpa/target-cpu: "50", mini-hpa/max: "10", mini-hpa/mode: "off"}`, false},
 		"policies":                  {`{mini-hpa/target-cpu: "50", mini-hpa/max: "10", mini-hpa/scale-up-policies: "4 pods/15s, 100%/15s"}`, true},
+		"0 percent":                 {`{mini-hpa/target-cpu: "0", mini-hpa/max: "10"}`, false},
+		"too many millicores":       {`{mini-hpa/target-cpu: 1000000001m, mini-hpa/max: "10"}`, false},
+		"no bytes":                  {`{mini-hpa/target-memory: 0Mi, mini-hpa/max: "10"}`, false},
+		"the most replicas":         {`{mini-hpa/target-cpu: "50", mini-hpa/max: "2147483647", mini-hpa/min: "0"}`, true},
+		"more than that":            {`{mini-hpa/target-cpu: "50", mini-hpa/max: "2147483648"}`, false},
+		"nobody wakes":              {`{mini-hpa/target-cpu: "50", mini-hpa/max: "10", mini-hpa/wake-replicas: "0"}`, false},
+		"a fallback to nothing":     {`{mini-hpa/target-cpu: "50", mini-hpa/max: "10", mini-hpa/fallback: 0 after 2m}`, false},
+		"a fraction with 9 digits":  {`{mini-hpa/target-cpu: "50", mini-hpa/max: "10", mini-hpa/tolerance: "0.123456789"}`, true},
+		"and with 10":               {`{mini-hpa/target-cpu: "50", mini-hpa/max: "10", mini-hpa/tolerance: "0.1234567891"}`, false},
+		"a class of 63 letters":     {`{mini-hpa/target-cpu: "50", mini-hpa/max: "10", mini-hpa/class: ` + strings.Repeat("a", 63) + `}`, true},
+		"and of 64":                 {`{mini-hpa/target-cpu: "50", mini-hpa/max: "10", mini-hpa/class: ` + strings.Repeat("a", 64) + `}`, false},
+		"a container of 64":         {`{mini-hpa/target-cpu: "50", mini-hpa/max: "10", mini-hpa/container: ` + strings.Repeat("a", 64) + `}`, false},
 		"policies without a period": {`{mini-hpa/target-cpu: "50", mini-hpa/max: "10", mini-hpa/scale-up-policies: "4 pods"}`, false},
 	} {
 		t.Run(name, func(t *testing.T) {

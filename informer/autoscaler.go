@@ -106,10 +106,7 @@ func slimLimitRange(obj any) (any, error) {
 	}
 	out := &corev1.LimitRange{ObjectMeta: slimMeta(&in.ObjectMeta)}
 	for _, item := range in.Spec.Limits {
-		for _, list := range []*corev1.ResourceList{&item.Max, &item.Min, &item.Default, &item.DefaultRequest, &item.MaxLimitRequestRatio} {
-			*list = amount.BoundedList(*list)
-		}
-		out.Spec.Limits = append(out.Spec.Limits, item)
+		out.Spec.Limits = append(out.Spec.Limits, amount.BoundedItem(item))
 	}
 	return out, nil
 }

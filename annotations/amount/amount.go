@@ -99,6 +99,14 @@ func BoundedList(list corev1.ResourceList) corev1.ResourceList {
 	return list
 }
 
+// BoundedItem is an item of a LimitRange, all of whose lists are a BoundedList.
+func BoundedItem(item corev1.LimitRangeItem) corev1.LimitRangeItem {
+	for _, list := range []*corev1.ResourceList{&item.Max, &item.Min, &item.Default, &item.DefaultRequest, &item.MaxLimitRequestRatio} {
+		*list = BoundedList(*list)
+	}
+	return item
+}
+
 // JSON is a quantity that is read from JSON in bounded time. A struct in which it hides the field of an embedded one is read like that.
 type JSON struct{ resource.Quantity }
 

@@ -2,6 +2,7 @@ package hpa
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -14,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 	"sigs.k8s.io/yaml"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
@@ -95,6 +97,49 @@ func TestRead(t *testing.T) {
 		annotations.Metrics: "- object:\n    describedObject:\n      kind: Service\n      name: web\n    metric:\n      name: hits\n    target:\n      type: Value\n      value: 10k\n  type: Object\n"}
 	if diff := cmp.Diff(want, Annotations(&o.Spec)); diff != "" {
 		t.Errorf("annotations (-want +got):\n%s", diff)
+	}
+}
+
+// TestQuantitiesTakeNoTime: each of these is refused, or not read, because to read it, or to compare what was read, takes hours.
+func TestQuantitiesTakeNoTime(t *testing.T) {
+	const usage = "spec: {maxReplicas: 3, metrics: [{type: Resource, resource: {name: cpu, %s}}]}"
+	for name, test := range map[string]struct {
+		version, spec string
+		// refused is the field that the error names, remarked what a remark says of an annotation, which then counts as not there.
+		refused, remarked string
+	}{
+		"large":              {"v2", fmt.Sprintf(usage, "target: {type: AverageValue, averageValue: 1e999999999}"), "spec.metrics[0].resource.target.averageValue", ""},
+		"small":              {"v2beta2", fmt.Sprintf(usage, "target: {type: AverageValue, averageValue: '1e-999999999'}"), "spec.metrics[0].resource.target.averageValue", ""},
+		"long":               {"v2", fmt.Sprintf(usage, "target: {type: AverageValue, averageValue: '1"+strings.Repeat("0", 1000)+"'}"), "spec.metrics[0].resource.target.averageValue", ""},
+		"a tolerance":        {"v2", "spec: {maxReplicas: 3, behavior: {scaleDown: {tolerance: '1e-999999999'}}}", "spec.behavior.scaleDown.tolerance", ""},
+		"of another version": {"v2beta1", fmt.Sprintf(usage, "targetAverageValue: 1e999999999"), "spec.metrics[0].resource.targetAverageValue", ""},
+		"metrics of v1": {"v1", `spec: {maxReplicas: 3}
+metadata: {annotations: {autoscaling.alpha.kubernetes.io/metrics: '[{"type":"Resource","resource":{"name":"cpu","targetAverageValue":"1e-999999999"}}]'}}`, "", `[0].resource.targetAverageValue: Invalid value: "1e-999999999"`},
+		"a behavior of v1": {"v1", `spec: {maxReplicas: 3}
+metadata: {annotations: {autoscaling.alpha.kubernetes.io/behavior: '{"ScaleUp":{"Tolerance":"1e-999999999"}}'}}`, "", `ScaleUp.Tolerance: Invalid value: "1e-999999999"`},
+		"a status": {"v2", "spec: {maxReplicas: 3}\nstatus: {currentMetrics: [{type: External, external: {current: {value: '1e-999999999'}}}]}", "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			data, err := yaml.YAMLToJSON([]byte("apiVersion: autoscaling/" + test.version + "\nkind: HorizontalPodAutoscaler\n" + test.spec))
+			if err != nil {
+				t.Fatal(err)
+			}
+			o, remarks, err := Read(data)
+			var of *field.Error
+			if got := errors.As(err, &of); got != (test.refused != "") || got && of.Field != test.refused {
+				t.Errorf("%v, want one of %q", err, test.refused)
+			}
+			said := ""
+			for _, r := range remarks {
+				said += r.Why
+			}
+			if (said == "") != (test.remarked == "") || !strings.Contains(said, test.remarked) {
+				t.Errorf("remarks %q, want %q", said, test.remarked)
+			}
+			if err == nil && Annotations(&o.Spec)[annotations.TargetCPU] != "80" {
+				t.Errorf("%v, want what an HPA without metrics has", Annotations(&o.Spec))
+			}
+		})
 	}
 }
 

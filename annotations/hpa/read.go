@@ -10,6 +10,8 @@ import (
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	kjson "sigs.k8s.io/json"
+
+	"github.com/mini-hpa/mini-hpa/annotations/amount"
 )
 
 // Group is the API group of a HorizontalPodAutoscaler.
@@ -30,6 +32,12 @@ type older struct {
 	Status json.RawMessage `json:"status"`
 }
 
+// newer is one of autoscaling/v2 or v2beta2. Its status is not read either: what is measured is not what was asked for.
+type newer struct {
+	autoscalingv2.HorizontalPodAutoscaler
+	Status json.RawMessage `json:"status"`
+}
+
 type olderSpec struct {
 	ScaleTargetRef                 autoscalingv2.CrossVersionObjectReference `json:"scaleTargetRef"`
 	MinReplicas                    *int32                                    `json:"minReplicas"`
@@ -39,7 +47,8 @@ type olderSpec struct {
 }
 
 // Read reads the JSON of a HorizontalPodAutoscaler in any version that there was, as autoscaling/v2, and fills in what the API server does. The
-// error says that it is none. Fields that it does not have are remarks: an API server leaves them out.
+// error says that it is none, or, as a *field.Error, which of its quantities would take hours to read. Fields that it does not have are remarks: an API
+// server leaves them out.
 func Read(data []byte) (*autoscalingv2.HorizontalPodAutoscaler, []Remark, error) {
 	var kind struct {
 		APIVersion string `json:"apiVersion"`
@@ -60,11 +69,12 @@ func Read(data []byte) (*autoscalingv2.HorizontalPodAutoscaler, []Remark, error)
 }
 
 func readNewer(data []byte) (*autoscalingv2.HorizontalPodAutoscaler, []Remark, error) {
-	o := &autoscalingv2.HorizontalPodAutoscaler{}
-	remarks, err := decode(data, o)
+	from := &newer{}
+	remarks, err := decode(data, from)
 	if err != nil {
 		return nil, nil, err
 	}
+	o := &from.HorizontalPodAutoscaler
 	Default(o)
 	return o, remarks, nil
 }
@@ -95,8 +105,11 @@ func readOlder(data []byte, version string) (*autoscalingv2.HorizontalPodAutosca
 	return o, r.remarks, nil
 }
 
-// decode reads JSON as the API server does, with names in their exact case.
+// decode reads JSON as the API server does, with names in their exact case. A quantity that would take hours is an error.
 func decode(data []byte, into any) ([]Remark, error) {
+	if err := amount.Check(data, into); err != nil {
+		return nil, err
+	}
 	unknown, err := kjson.UnmarshalStrict(data, into)
 	if err != nil {
 		return nil, errors.New(strings.TrimPrefix(err.Error(), "json: "))
@@ -128,7 +141,7 @@ func (r *olderReader) metrics(annotations map[string]string) []autoscalingv2.Met
 		return nil
 	}
 	var older []autoscalingv1.MetricSpec
-	if err := json.Unmarshal([]byte(text), &older); err != nil {
+	if err := decodeText(text, &older); err != nil {
 		r.unreadable(alphaMetrics, text, err)
 		return nil
 	}
@@ -146,7 +159,7 @@ func (r *olderReader) behavior(annotations map[string]string) *autoscalingv2.Hor
 		return nil
 	}
 	b := autoscalingv2.HorizontalPodAutoscalerBehavior{}
-	if err := json.Unmarshal([]byte(text), &b); err != nil {
+	if err := decodeText(text, &b); err != nil {
 		r.unreadable(alphaBehavior, text, err)
 		return nil
 	}
@@ -154,6 +167,14 @@ func (r *olderReader) behavior(annotations map[string]string) *autoscalingv2.Hor
 		return nil
 	}
 	return &b
+}
+
+// decodeText reads what an annotation has, with names in any case.
+func decodeText(text string, into any) error {
+	if err := amount.Check([]byte(text), into); err != nil {
+		return err
+	}
+	return json.Unmarshal([]byte(text), into)
 }
 
 func (r *olderReader) unreadable(key, text string, err error) {

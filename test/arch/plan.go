@@ -23,7 +23,7 @@ func House() Plan {
 			"annotations/catalog":  slices.Concat(vocabulary, []string{"./annotations/lines", "./annotations/spelling"}),
 			"annotations/serves":   {"k8s.io/api", "k8s.io/apimachinery"},
 			"annotations":          slices.Concat(vocabulary, []string{"./annotations/amount", "./annotations/podspec", "./annotations/lines", "./annotations/schedule", "./annotations/spelling", "./annotations/catalog", "./annotations/serves"}),
-			"annotations/hpa":      slices.Concat(vocabulary, []string{"sigs.k8s.io/json", "./annotations"}),
+			"annotations/hpa":      slices.Concat(vocabulary, []string{"sigs.k8s.io/json", "./annotations/amount", "./annotations"}),
 			"scaler/sample":        {"k8s.io/api", "k8s.io/apimachinery"},
 			"scaler/clock":         {"k8s.io/apimachinery", "k8s.io/metrics/pkg/apis", "./scaler/sample"},
 			"scaler/recommend":     decision,
@@ -58,9 +58,9 @@ func House() Plan {
 			"cmd/internal/cluster": slices.Concat(client, []string{
 				"go.uber.org/zap", "github.com/spf13/pflag", "./cmd/internal/cli", "./annotations", "./informer/watching", "./scaler/metrics",
 			}),
-			"cmd/internal/keda":      slices.Concat(vocabulary, []string{"sigs.k8s.io/json", "github.com/robfig/cron/v3", "./annotations", "./annotations/hpa"}),
+			"cmd/internal/keda":      slices.Concat(vocabulary, []string{"sigs.k8s.io/json", "github.com/robfig/cron/v3", "./annotations/amount", "./annotations", "./annotations/hpa"}),
 			"cmd/internal/kustomize": {"./cmd/internal/manifest"},
-			"cmd/internal/neighbors": slices.Concat(client, []string{"./annotations", "./cmd/internal/cli"}),
+			"cmd/internal/neighbors": slices.Concat(client, []string{"./annotations/amount", "./annotations", "./cmd/internal/cli"}),
 			"cmd/internal/lint": slices.Concat(client, []string{
 				"github.com/spf13/pflag", "gopkg.in/evanphx/json-patch.v4", "./annotations/amount", "./annotations/catalog", "./annotations",
 				"./cmd/internal/cli", "./cmd/internal/cluster", "./cmd/internal/manifest", "./cmd/internal/kustomize", "./cmd/internal/neighbors", "./scaler/sources",

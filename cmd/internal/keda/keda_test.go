@@ -406,6 +406,21 @@ func TestRead(t *testing.T) {
 }
 
 // TestOneEntryForASystem: triggers that ask the same system share its entry, and those whose credentials may be others do not.
+// TestQuantitiesTakeNoTime: to read one of these, or to compare what was read, takes hours.
+func TestQuantitiesTakeNoTime(t *testing.T) {
+	for _, value := range []string{"1e999999999", "1e-999999999", "1" + strings.Repeat("0", 1000)} {
+		all, _, remarks := convert(t, "triggers: [{type: memory, metricType: AverageValue, metadata: {value: '"+value+"'}}]")
+		want := hpa.Remark{Path: metadata + "value", Value: value, Why: "is lost: it must be at most 500 bytes long, with an exponent of at most 3 digits", Do: "correct it", Lost: true}
+		if all != nil || len(remarks) == 0 || remarks[0] != want {
+			t.Errorf("%v, %v, want %v", all, remarks, want)
+		}
+	}
+	_, _, err := Read(object(t, "triggers: [], advanced: {horizontalPodAutoscalerConfig: {behavior: {scaleUp: {tolerance: '1e-999999999'}}}}"))
+	if want := "spec.advanced.horizontalPodAutoscalerConfig.behavior.scaleUp.tolerance: Invalid value: "; err == nil || !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("%v, want %s...", err, want)
+	}
+}
+
 func TestOneEntryForASystem(t *testing.T) {
 	prometheus := func(query, more string) string {
 		return "{type: prometheus, metadata: {serverAddress: 'http://p', query: " + query + ", threshold: '1'}" + more + "}"

@@ -15,6 +15,8 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/selection"
+
+	"github.com/mini-hpa/mini-hpa/annotations/amount"
 )
 
 // kinds are the triggers that can be converted, by the name that KEDA has for them.
@@ -64,12 +66,16 @@ func (g *given) usage(name corev1.ResourceName) {
 		}
 		target.AverageUtilization = new(int32(percent))
 	} else {
-		amount, err := resource.ParseQuantity(value)
-		if err != nil || amount.Sign() <= 0 || len(value) > 64 {
+		if err := amount.CheckText(value); err != nil {
+			g.lost(g.path+".metadata.value", value, "is lost: it "+err.Error(), "correct it")
+			return
+		}
+		each, err := resource.ParseQuantity(value)
+		if err != nil || each.Sign() <= 0 || len(value) > 64 {
 			g.lost(g.path+".metadata.value", value, "is lost: it is no amount above 0", "correct it")
 			return
 		}
-		target.AverageValue = &amount
+		target.AverageValue = &each
 	}
 	m := autoscalingv2.MetricSpec{Type: autoscalingv2.ResourceMetricSourceType, Resource: &autoscalingv2.ResourceMetricSource{Name: name, Target: target}}
 	if container != "" {

@@ -11,6 +11,7 @@ import (
 	kjson "sigs.k8s.io/json"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/annotations/amount"
 	"github.com/mini-hpa/mini-hpa/annotations/hpa"
 )
 
@@ -82,9 +83,12 @@ type Authentication struct {
 	Kind string `json:"kind"`
 }
 
-// Read reads the JSON of a ScaledObject. The error says that it is none. Fields that it does not have are remarks.
+// Read reads the JSON of a ScaledObject. The error says that it is none, or, as a *field.Error, which of its quantities would take hours to read. Fields that it does not have are remarks.
 func Read(data []byte) (*ScaledObject, []hpa.Remark, error) {
 	o := &ScaledObject{}
+	if err := amount.Check(data, o); err != nil {
+		return nil, nil, err
+	}
 	unknown, err := kjson.UnmarshalStrict(data, o)
 	switch {
 	case err != nil:

@@ -1,6 +1,7 @@
 package migrate
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/annotations/hpa"
@@ -63,11 +65,21 @@ func (m *migration) convert(o *object) {
 		err = m.autoscaler(r)
 	}
 	if err != nil {
-		r.Remarks = append(r.Remarks, hpa.Remark{Why: "cannot be read, so that nothing is made of it: " + err.Error(), Lost: true})
+		r.Remarks = append(r.Remarks, unread(err))
 	}
 	if r.Annotations != nil {
 		m.judge(r)
 	}
+}
+
+// unread remarks on an object that cannot be read, at the field that is wrong, if one of them alone is.
+func unread(err error) hpa.Remark {
+	remark := hpa.Remark{Why: "cannot be read, so that nothing is made of it: " + err.Error(), Lost: true}
+	if of := (*field.Error)(nil); errors.As(err, &of) {
+		remark.Path, remark.Value = of.Field, fmt.Sprint(of.BadValue)
+		remark.Why = "cannot be read, so that nothing is made of it: it " + of.Detail
+	}
+	return remark
 }
 
 // unknown is why nothing is made of an object that scales, and is none that is converted; nil if it does not.
@@ -174,7 +186,8 @@ func (m *migration) values(r *result) error {
 	add(lost...)
 	o, remarks, err := hpa.Read(data)
 	if err != nil {
-		return err
+		add(unread(err))
+		return nil
 	}
 	add(remarks...)
 	if o.Spec.MaxReplicas == 0 {

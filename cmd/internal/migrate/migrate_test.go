@@ -168,7 +168,9 @@ func TestTold(t *testing.T) {
 		"made by another": {strings.Replace(hpaOf("a", "3", "apps/v1", "Deployment"), "{name: a}", "{name: a, ownerReferences: [{apiVersion: serving.knative.dev/v1, kind: Revision, name: r, uid: u, controller: true}]}", 1), cli.ExitFailure,
 			[]string{`"Revision r" has made it`}, 0},
 		"not to be read": {strings.Replace(hpaOf("a", "3", "apps/v1", "Deployment"), "maxReplicas: 3", "maxReplicas: three", 1), cli.ExitFailure, []string{"cannot be read, so that nothing is made of it"}, 0},
-		"a template":     {hpaOf("a", "3", "apps/v1", "Deployment") + "---\n{{ if .x }}\na: b\n", cli.ExitUsage, []string{"cannot read all of it"}, 1},
+		"a quantity that takes hours": {strings.Replace(hpaOf("a", "3", "apps/v1", "Deployment"), "spec: {", "spec: {metrics: [{type: Resource, resource: {name: cpu, target: {type: AverageValue,\n  averageValue: 1e999999999}}}], ", 1), cli.ExitFailure,
+			[]string{`m.yaml:5: lost: HorizontalPodAutoscaler "a": spec.metrics[0].resource.target.averageValue "1e999999999" cannot be read, so that nothing is made of it: it must be at most 500 bytes long`}, 0},
+		"a template": {hpaOf("a", "3", "apps/v1", "Deployment") + "---\n{{ if .x }}\na: b\n", cli.ExitUsage, []string{"cannot read all of it"}, 1},
 		"a parameter of Argo CD": {"apiVersion: argoproj.io/v1alpha1\nkind: Application\nspec:\n  source:\n    helm:\n      parameters:\n      - {name: image.tag, value: \"1\"}\n      - {name: autoscaling.maxReplicas, value: \"9\"}\n      valuesObject: {autoscaling: {maxReplicas: 4}}\n",
 			cli.ExitFailure, []string{`:8: lost: values "spec.source.helm.parameters[1]": spec.source.helm.parameters[1] "autoscaling.maxReplicas=9" is not read, and takes the place of that value`}, 1},
 		"a text of values that is none": {"apiVersion: argoproj.io/v1alpha1\nkind: Application\nspec:\n  source:\n    helm:\n      values: |\n        autoscaling: {{ .max }}\n        x: [\n", cli.ExitUsage, []string{"cannot read all of it", "m.yaml:"}, 0},
@@ -260,6 +262,8 @@ func TestValues(t *testing.T) {
 		"no most":         {text: "autoscaling: {enabled: true, minReplicas: 2}", code: cli.ExitFailure, told: []string{"autoscaling.maxReplicas is not here, so that nothing is made of it; add it, or convert what the chart renders"}},
 		"what is refused": {text: "autoscaling: {minReplicas: 9, maxReplicas: 2}", code: cli.ExitFailure, told: []string{"is not converted, because mini-hpa would refuse metadata.annotations[mini-hpa/max]"}},
 		"no behavior":     {text: "autoscaling: {maxReplicas: 9, behavior: fast}", code: cli.ExitFailure, told: []string{"cannot be read, so that nothing is made of it: "}},
+		"a quantity that takes hours": {text: "autoscaling:\n  maxReplicas: 9\n  metrics: [{type: Resource, resource: {name: cpu, target: {type: AverageValue, averageValue: '1e-999999999'}}}]\n", code: cli.ExitFailure,
+			told: []string{`:3: lost: values "autoscaling": autoscaling.metrics[0].resource.target.averageValue "1e-999999999" cannot be read, so that nothing is made of it: it must be at most 500 bytes long`}},
 		"metrics of none": {text: "autoscaling: {maxReplicas: 9, metrics: {cpu: 50}}", code: cli.ExitFailure, want: map[string]string{annotations.TargetCPU: "80", annotations.Max: "9"}, told: []string{"autoscaling.metrics", "it is no list of autoscaling/v2"}},
 	} {
 		t.Run(name, func(t *testing.T) {

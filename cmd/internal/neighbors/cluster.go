@@ -17,6 +17,7 @@ import (
 	"k8s.io/client-go/tools/pager"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/annotations/amount"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 )
 
@@ -76,6 +77,9 @@ type clusterReader struct {
 
 func (r *clusterReader) readLimitRanges(ctx context.Context) error {
 	err := each(ctx, r.client.CoreV1().LimitRanges(r.namespace).List, func(limits *corev1.LimitRange) error {
+		for i, item := range limits.Spec.Limits {
+			limits.Spec.Limits[i] = amount.BoundedItem(item)
+		}
 		r.of(limits.Namespace).AddLimitRange(limits, "")
 		return nil
 	})

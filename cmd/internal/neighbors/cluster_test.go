@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -83,6 +84,26 @@ func TestReadTurnsPages(t *testing.T) {
 	n, err := Read(t.Context(), c.Core, c.Dynamic, "shop")
 	if err != nil || len(n.limitRanges) != 2 {
 		t.Errorf("%v, %+v", err, n)
+	}
+}
+
+// TestQuantitiesAreBounded: an API server takes a LimitRange of 1e999999999, and comparing that with anything takes hours.
+func TestQuantitiesAreBounded(t *testing.T) {
+	c := clitest.NewFakeCluster()
+	c.Core.PrependReactor("list", "limitranges", func(kubetesting.Action) (bool, runtime.Object, error) {
+		return true, &corev1.LimitRangeList{Items: []corev1.LimitRange{{ObjectMeta: metav1.ObjectMeta{Name: "large"}, Spec: corev1.LimitRangeSpec{Limits: []corev1.LimitRangeItem{
+			{Type: corev1.LimitTypeContainer, DefaultRequest: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("1e999999999")}}}}}}}, nil
+	})
+	n, err := Read(t.Context(), c.Core, c.Dynamic, "shop")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ranges := n.Of(&annotations.Workload{Key: annotations.DeploymentKey("shop", "web")}).LimitRanges
+	if len(ranges) != 1 {
+		t.Fatalf("%d LimitRanges, want one", len(ranges))
+	}
+	if request, _ := annotations.DefaultRequest(ranges[0], corev1.ResourceCPU); request.AsApproximateFloat64() != 1e30 {
+		t.Errorf("the request is not 1e30")
 	}
 }
 

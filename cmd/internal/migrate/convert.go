@@ -25,6 +25,10 @@ type migration struct {
 	*objects
 	results []*result
 	file    keda.File
+	// scales is which result has each workload; see judge.
+	scales map[reference]*result
+	// known are the objects by what they are; nil until it is asked for.
+	known map[identity]*object
 }
 
 // tell writes what was found, and what to do next.
@@ -256,26 +260,28 @@ func (m *migration) judge(r *result) {
 	if r.Workload == nil {
 		return
 	}
-	for _, other := range m.results {
-		if other != r && other.Annotations != nil && other.Workload != nil && *other.Workload == *r.Workload {
-			refuse("spec.scaleTargetRef", r.Workload.Name, "is what "+other.From.title()+" scales, too: of these two only that is converted", "decide for one of them")
-			return
-		}
+	if other := m.scales[*r.Workload]; other != nil {
+		refuse("spec.scaleTargetRef", r.Workload.Name, "is what "+other.From.title()+" scales, too: of these two only that is converted", "decide for one of them")
+		return
 	}
 	if w := m.workload(r); w != nil && annotations.Selected(w.annotations()) {
 		keys := slices.DeleteFunc(slices.Sorted(maps.Keys(w.annotations())), func(key string) bool { return !strings.HasPrefix(key, annotations.Prefix) })
 		refuse("spec.scaleTargetRef", r.Workload.Name, "has annotations of mini-hpa already ("+strings.Join(keys, ", ")+"), which stay as they are", "remove them, or this")
 	}
+	if r.Annotations == nil {
+		return
+	}
+	if m.scales == nil {
+		m.scales = map[reference]*result{}
+	}
+	m.scales[*r.Workload] = r
 }
 
 // workload is that of a result, if it is among what was read.
 func (m *migration) workload(r *result) *object {
-	for _, o := range m.objects.objects {
-		version, err := schema.ParseGroupVersion(o.APIVersion)
-		wanted, _ := schema.ParseGroupVersion(r.Workload.APIVersion)
-		if err == nil && version.Group == wanted.Group && o.Kind == r.Workload.Kind && o.Name == r.Workload.Name && o.Namespace == r.Workload.Namespace {
-			return o
-		}
+	if m.known == nil {
+		m.known = m.objects.byIdentity()
 	}
-	return nil
+	wanted, _ := r.Workload.identity()
+	return m.known[wanted]
 }

@@ -36,6 +36,18 @@ func (r reference) title() string {
 	return r.Kind + " " + cli.Quote(name)
 }
 
+// identity is what an object is, in whatever version.
+type identity struct {
+	schema.GroupKind
+	namespace, name string
+}
+
+// identity is false if the version of the object is none.
+func (r reference) identity() (identity, bool) {
+	version, err := schema.ParseGroupVersion(r.APIVersion)
+	return identity{schema.GroupKind{Group: version.Group, Kind: r.Kind}, r.Namespace, r.Name}, err == nil
+}
+
 // kind is one that is read from a cluster, and what it may be called on the command line. The version and the kind of a custom one are not known until its
 // CustomResourceDefinition has been read.
 type kind struct {

@@ -18,6 +18,17 @@ type objects struct {
 	notes []string
 }
 
+// byIdentity are the objects by what they are. Of two that are the same the first counts.
+func (r *objects) byIdentity() map[identity]*object {
+	all := make(map[identity]*object, len(r.objects))
+	for _, o := range r.objects {
+		if is, ok := o.identity(); ok && all[is] == nil {
+			all[is] = o
+		}
+	}
+	return all
+}
+
 // outcome is the error of a command that has written all that there is.
 func (r *objects) outcome(lost bool) error {
 	switch {

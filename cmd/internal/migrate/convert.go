@@ -27,8 +27,20 @@ type migration struct {
 	file    keda.File
 	// scales is which result has each workload; see judge.
 	scales map[reference]*result
-	// known are the objects by what they are; nil until it is asked for.
+	// known are the objects by what they are, files those of each file; nil until they are asked for.
 	known map[identity]*object
+	files map[string][]*object
+}
+
+// in are the objects of a file.
+func (m *migration) in(file string) []*object {
+	if m.files == nil {
+		m.files = map[string][]*object{}
+		for _, o := range m.objects.objects {
+			m.files[o.File] = append(m.files[o.File], o)
+		}
+	}
+	return m.files[file]
 }
 
 // tell writes what was found, and what to do next.

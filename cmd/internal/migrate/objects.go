@@ -2,9 +2,11 @@ package migrate
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/manifest"
 )
 
 // objects is what was read.
@@ -14,8 +16,19 @@ type objects struct {
 	texts      map[string]string
 	names      []string
 	unreadable []string
+	// broken is how many parts of a file cannot be read.
+	broken map[string]int
 	// notes are about what was not read.
 	notes []string
+}
+
+// fail notes that a part of a file cannot be read.
+func (r *objects) fail(file string, told manifest.LineError) {
+	r.unreadable = append(r.unreadable, fmt.Sprintf("%s:%d: %v", file, told.Line, told))
+	if r.broken == nil {
+		r.broken = map[string]int{}
+	}
+	r.broken[file]++
 }
 
 // byIdentity are the objects by what they are. Of two that are the same the first counts.

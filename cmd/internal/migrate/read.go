@@ -94,8 +94,7 @@ func (r *objects) readText(name, text string) {
 	r.texts[name] = text
 	for part := range manifest.Read(text, false) {
 		if part.Err != nil {
-			told := part.Advised()
-			r.unreadable = append(r.unreadable, fmt.Sprintf("%s:%d: %v", name, told.Line, told))
+			r.fail(name, part.Advised())
 		}
 		for _, d := range part.Documents {
 			r.add(name, d, false)
@@ -204,8 +203,7 @@ func (r *objects) addChart(file string, d manifest.Document, values *yaml.Node, 
 	}
 	for part := range d.ReadText(values) {
 		if part.Err != nil {
-			told := part.Advised()
-			r.unreadable = append(r.unreadable, fmt.Sprintf("%s:%d: %v", file, told.Line, told))
+			r.fail(file, part.Advised())
 		}
 		for _, inner := range part.Documents {
 			(&chartValues{r, file, d, inner}).add(inner.Node, path, nil, 0)

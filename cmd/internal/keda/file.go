@@ -14,6 +14,8 @@ type File struct {
 	// Sources are its entries, in the order in which triggers asked for them.
 	Sources []*Source
 	known   map[string]*Source
+	// entries is how many there are of each type.
+	entries map[string]int
 }
 
 // Source is an entry of the file.
@@ -25,6 +27,12 @@ type Source struct {
 	Namespaces []string            `yaml:"namespaces,flow" json:"namespaces"`
 	Allow      map[string][]string `yaml:"allow,omitempty" json:"allow,omitempty"`
 	Queries    []Query             `yaml:"queries,omitempty" json:"queries,omitempty"`
+	// allowed are the parameters and values in Allow.
+	allowed map[[2]string]bool
+	// asked are the names of the queries, by what was asked for; places are their places in Queries, by their names; numbers is how many queries have asked
+	// for a name.
+	asked           map[Query]string
+	places, numbers map[string]int
 }
 
 // Query is one that an entry names.
@@ -45,14 +53,14 @@ func (f *File) entry(kind, namespace, who string, settings func(name string) map
 	id := fmt.Sprintln(kind, namespace, who, settings(""))
 	s := f.known[id]
 	if s == nil {
-		name := kind
-		for n := 2; slices.ContainsFunc(f.Sources, func(s *Source) bool { return s.Name == name }); n++ {
-			name = fmt.Sprintf("%s-%d", kind, n)
+		if f.known == nil {
+			f.known, f.entries = map[string]*Source{}, map[string]int{}
+		}
+		name := kind // no type ends with a number
+		if f.entries[kind]++; f.entries[kind] > 1 {
+			name = fmt.Sprintf("%s-%d", kind, f.entries[kind])
 		}
 		s = &Source{Name: name, Type: kind, Settings: settings(name)}
-		if f.known == nil {
-			f.known = map[string]*Source{}
-		}
 		f.known[id], f.Sources = s, append(f.Sources, s)
 	}
 	s.Namespaces = with(s.Namespaces, namespace)
@@ -62,24 +70,35 @@ func (f *File) entry(kind, namespace, who string, settings func(name string) map
 // allow lets lines give a parameter this value.
 func (s *Source) allow(parameter, value string) {
 	if s.Allow == nil {
-		s.Allow = map[string][]string{}
+		s.Allow, s.allowed = map[string][]string{}, map[[2]string]bool{}
 	}
-	s.Allow[parameter] = with(s.Allow[parameter], value)
+	if key := [2]string{parameter, value}; !s.allowed[key] {
+		s.allowed[key], s.Allow[parameter] = true, append(s.Allow[parameter], value)
+	}
 }
 
 // query returns the name of a query with this text, which is made if there is none.
 func (s *Source) query(q Query) string {
-	name := q.Name
-	for n := 2; ; n++ {
-		at := slices.IndexFunc(s.Queries, func(known Query) bool { return known.Name == q.Name })
-		switch {
-		case at < 0:
-			s.Queries = append(s.Queries, q)
-			return q.Name
-		case s.Queries[at] == q:
-			return q.Name
+	wanted := q
+	if name, known := s.asked[wanted]; known {
+		return name
+	}
+	if s.asked == nil {
+		s.asked, s.places, s.numbers = map[Query]string{}, map[string]int{}, map[string]int{}
+	}
+	for {
+		if s.numbers[wanted.Name]++; s.numbers[wanted.Name] > 1 {
+			q.Name = fmt.Sprintf("%s-%d", wanted.Name, s.numbers[wanted.Name])
 		}
-		q.Name = fmt.Sprintf("%s-%d", name, n)
+		at, isTaken := s.places[q.Name]
+		if isTaken && s.Queries[at] != q {
+			continue // by a query that has asked for just this name
+		}
+		if !isTaken {
+			s.places[q.Name], s.Queries = len(s.Queries), append(s.Queries, q)
+		}
+		s.asked[wanted] = q.Name
+		return q.Name
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/annotations/hpa"
 	"github.com/mini-hpa/mini-hpa/annotations/schedule"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/clitest"
 )
 
 // object is a ScaledObject with this spec, in JSON.
@@ -434,6 +435,58 @@ func TestOneEntryForASystem(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"prometheus web up", "prometheus web-2 down", "prometheus-2 web up"}, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// TestManyEntries: thousands have names of their own, and each is made in the same time, whatever there is already.
+func TestManyEntries(t *testing.T) {
+	for name, trigger := range map[string]string{
+		"entries": "{type: kafka, metadata: {bootstrapServers: 'k%d:9092', consumerGroup: g, topic: t}}",
+		"queries": "{type: prometheus, name: load, metadata: {serverAddress: 'http://p', query: q%d, threshold: '1'}}",
+	} {
+		t.Run(name, func(t *testing.T) {
+			var file *File
+			clitest.Linear(t, 200, func(n int) func() {
+				file = &File{}
+				var all []*ScaledObject
+				for i := range n {
+					all = append(all, read(t, "triggers: ["+fmt.Sprintf(trigger, i)+"]"))
+				}
+				return func() {
+					for _, o := range all {
+						Convert(o, file)
+					}
+				}
+			})
+			names := map[string]bool{}
+			for i, s := range file.Sources {
+				names[s.Name] = true
+				for k, q := range s.Queries {
+					names[q.Name] = true
+					if want := fmt.Sprint("q", k); q.Query != want {
+						t.Errorf("query %s is %s, want %s", q.Name, q.Query, want)
+					}
+				}
+				if i > 0 && s.Name != fmt.Sprintf("kafka-%d", i+1) {
+					t.Errorf("entry %d is called %s", i, s.Name)
+				}
+			}
+			if len(names) < 400 {
+				t.Errorf("%d names of 400", len(names))
+			}
+		})
+	}
+}
+
+// TestNamesOfQueries: those that are the same are one, those that are not have names of their own, also where one of these is somebody's.
+func TestNamesOfQueries(t *testing.T) {
+	s := &Source{}
+	var got []string
+	for _, q := range []Query{{Name: "a", Query: "1"}, {Name: "a-2", Query: "2"}, {Name: "a", Query: "3"}, {Name: "a", Query: "1"}, {Name: "a", Query: "3"}, {Name: "a-2", Query: "4"}, {Name: "a-3", Query: "3"}, {Name: "a", Query: "5"}} {
+		got = append(got, s.query(q))
+	}
+	if diff := cmp.Diff([]string{"a", "a-2", "a-3", "a", "a-3", "a-2-2", "a-3", "a-4"}, got); diff != "" || len(s.Queries) != 5 {
+		t.Errorf("%d queries (-want +got):\n%s", len(s.Queries), diff)
 	}
 }
 

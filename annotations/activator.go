@@ -26,6 +26,9 @@ func (p *draft) checkRequestsWake(w *Workload, s Surroundings) ([]Warning, field
 	c.checkMesh()
 	var ports []targetPort
 	for _, service := range c.services() {
+		if len(c.problems) >= maxFindings { // thousands may select the pods
+			break
+		}
 		if c.isReachable(service) {
 			c.checkShared(service)
 			c.warnOfTraffic(service)

@@ -1,6 +1,7 @@
 package annotations
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -271,5 +272,19 @@ func TestPodsThatEndTooEarly(t *testing.T) {
 				t.Error("what never sleeps need not drain")
 			}
 		})
+	}
+}
+
+// TestSharedServicesAreBounded: thousands of Services may select the pods of thousands of workloads.
+func TestSharedServicesAreBounded(t *testing.T) {
+	var s Surroundings
+	for i := range 2 * maxFindings {
+		service := read[corev1.Service](webService)
+		service.Name = fmt.Sprintf("web-%03d", i)
+		s.Services = append(s.Services, service)
+	}
+	s.Beside = []*Workload{{Key: DeploymentKey("shop", "canary"), Template: read[corev1.PodTemplateSpec](drained)}}
+	if n := len(DefaultDefaults().Review(asked("requests", drained), s).Problems); n != maxFindings {
+		t.Errorf("%d problems, want %d", n, maxFindings)
 	}
 }

@@ -33,10 +33,11 @@ type Surroundings struct {
 	// Sources is what the administrator has listed for mini-hpa/sources; nil where that is not known, so that its lines are not held to it.
 	Sources *catalog.Catalog
 	// Services are those of the workload's namespace, sorted by name, or of them those that mini-hpa/wake names and those that select the workload's pods.
-	// NetworkPolicies are its policies. They are nil where they are not known, so that nothing is said of them. They are only read.
+	// NetworkPolicies are its policies, or of them those about the workload's pods. They are nil where they are not known, so that nothing is said of them. They are only read.
 	Services        []*corev1.Service
 	NetworkPolicies []*networkingv1.NetworkPolicy
-	// Beside are workloads of its namespace that these Services select, as far as they are known, with itself or without. There may be others, too.
+	// Beside are workloads of its namespace that these Services select, as far as they are known, with itself or without; of thousands a few are enough. There may
+	// be others, too.
 	Beside []*Workload
 	// Activator is what holds requests and passes them on; nil where nothing is known of it.
 	Activator *Activator

@@ -41,12 +41,11 @@ func (m *manifests) surroundingsOf(w *annotations.Workload, levels []*neighbors.
 	nowhere := func(string, string) string { return "" }
 	ofScaler, ofResizer, ofRange := nowhere, nowhere, map[*corev1.LimitRange]string{}
 	places := map[string]string{}
-	for _, n := range levels {
+	for i, n := range levels {
 		near := n.Of(w)
-		all.Services = nearest(all.Services, near.Services, annotations.KindService, near.Where, places)
-		all.NetworkPolicies = nearest(all.NetworkPolicies, near.NetworkPolicies, annotations.KindNetworkPolicy, near.Where, places)
-		for _, other := range near.Beside {
-			all.Beside, places[other.Kind.Kind+" "+other.Name] = append(all.Beside, other), near.Where(other.Kind.Kind, other.Name)
+		all.Services = nearest(all.Services, near.Services, annotations.KindService, levels[:i+1], places)
+		if m.activator != nil { // otherwise nobody looks at them
+			all.NetworkPolicies = nearest(all.NetworkPolicies, near.NetworkPolicies, annotations.KindNetworkPolicy, levels[:i+1], places)
 		}
 		all.Unknown, all.Injection = cmp.Or(all.Unknown, near.Unknown), cmp.Or(all.Injection, near.Injection)
 		for _, r := range near.LimitRanges {
@@ -59,6 +58,11 @@ func (m *manifests) surroundingsOf(w *annotations.Workload, levels []*neighbors.
 		}
 		if len(all.Resizers) == 0 {
 			all.Resizers, ofResizer = near.Resizers, near.Where
+		}
+	}
+	for _, n := range levels {
+		for _, other := range n.Beside(all.Services) {
+			all.Beside, places[other.Kind.Kind+" "+other.Name] = append(all.Beside, other), n.Place(other.Kind.Kind, other.Name)
 		}
 	}
 	all.WhereRange = func(r *corev1.LimitRange) string { return ofRange[r] }
@@ -74,12 +78,17 @@ func (m *manifests) surroundingsOf(w *annotations.Workload, levels []*neighbors.
 	return all
 }
 
-// nearest adds the objects of another level, but not those of a name that a nearer one has, and says where they are. They stay sorted by name.
-func nearest[T metav1.Object](known, near []T, kind string, where func(kind, name string) string, places map[string]string) []T {
+// nearest adds the objects of the last level, but not those of a name that a nearer one has, and says where they are. They stay sorted by name. They are
+// known from the first level on that has any.
+func nearest[T metav1.Object](known, near []T, kind string, levels []*neighbors.Neighborhood, places map[string]string) []T {
+	last := len(levels) - 1
+	if known == nil && near != nil {
+		known = []T{}
+	}
 	for _, object := range near {
-		name := kind + " " + object.GetName()
-		if _, nearer := places[name]; !nearer {
-			known, places[name] = append(known, object), where(kind, object.GetName())
+		name := object.GetName()
+		if !slices.ContainsFunc(levels[:last], func(n *neighbors.Neighborhood) bool { return n.Has(kind, name) }) {
+			known, places[kind+" "+name] = append(known, object), levels[last].Place(kind, name)
 		}
 	}
 	slices.SortFunc(known, func(a, b T) int { return cmp.Compare(a.GetName(), b.GetName()) })

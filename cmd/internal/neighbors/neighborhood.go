@@ -35,10 +35,11 @@ type Neighborhood struct {
 	// places are where in the manifests the objects are. Those of a cluster have none.
 	places map[neighbor]string
 	// ranges are, by resource, the LimitRanges that supply requests and limits, in the order of their names; targets is what scales each
-	// workload, and resized what changes its requests; their keys have no namespace. They are nil until they are asked for.
+	// workload, and resized what changes its requests; their keys have no namespace. They are nil until they are asked for, as network is.
 	ranges  map[corev1.ResourceName][]*corev1.LimitRange
 	targets map[annotations.Key][]annotations.Autoscaler
 	resized map[annotations.Key][]*annotations.Resizer
+	network *network
 }
 
 // neighbor names an object.
@@ -144,26 +145,37 @@ func addMissing[K comparable, V any](to, from map[K]V) {
 	}
 }
 
-// Of is what the neighborhood is for one workload.
+// Of is what the neighborhood is for one workload. All that is in it must have been added.
 func (n *Neighborhood) Of(w *annotations.Workload) annotations.Surroundings {
 	if n.targets == nil {
 		n.sort()
 	}
 	key := annotations.Key{Kind: w.Kind, Name: w.Name}
 	s := annotations.Surroundings{Unknown: n.unknown, Injection: n.Injection, LimitRanges: n.rangesFor(w), Autoscalers: n.targets[key], Resizers: n.resized[key],
-		Where: func(kind, name string) string { return n.places[neighbor{kind, name}] }}
+		Where: n.Place}
 	if w.Annotations[annotations.WakeKey] != "" {
-		s.Services, s.NetworkPolicies, s.Beside = byName(n.services), byName(n.policies), n.workloads
+		s.Services, s.NetworkPolicies = n.network.servicesFor(w), n.network.policiesFor(w)
+		s.Beside = n.Beside(s.Services)
 	}
 	return s
 }
 
-// byName are the objects, sorted by their names; nil if there are none.
-func byName[T any](objects map[string]T) (sorted []T) {
-	for _, name := range slices.Sorted(maps.Keys(objects)) {
-		sorted = append(sorted, objects[name])
+// Beside are workloads of the neighborhood whose pods one of the Services selects, in the order in which they were added. Of thousands there are a few, of
+// those that requests wake and of the others: that there are any matters.
+func (n *Neighborhood) Beside(services []*corev1.Service) []*annotations.Workload {
+	if n.targets == nil {
+		n.sort()
 	}
-	return sorted
+	return n.network.besideOf(services)
+}
+
+// Place is where in the manifests an object is; empty for one of a cluster, and for one that is not there.
+func (n *Neighborhood) Place(kind, name string) string { return n.places[neighbor{kind, name}] }
+
+// Has says whether an object of this kind and name is in the neighborhood.
+func (n *Neighborhood) Has(kind, name string) bool {
+	_, is := n.places[neighbor{kind, name}]
+	return is
 }
 
 // rangesFor are the LimitRanges that could matter to a workload: those that supply a resource which is measured, so that
@@ -209,6 +221,7 @@ func (n *Neighborhood) sort() {
 			n.targets[target] = append(n.targets[target], s.is)
 		}
 	}
+	n.network = networkOf(n.services, n.policies, n.workloads)
 	for _, all := range n.targets {
 		slices.SortFunc(all, func(a, b annotations.Autoscaler) int {
 			return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name))

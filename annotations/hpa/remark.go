@@ -8,6 +8,8 @@ import (
 type Remark struct {
 	// Path is the field's, in the object that is converted, such as spec.behavior.scaleUp.
 	Path string `json:"path"`
+	// Member is what it is about within the field, if that is a mapping; empty if it is about all of it, or about something that is missing.
+	Member string `json:"-"`
 	// Value is what it was set to, in one line; empty where that says nothing.
 	Value string `json:"value,omitempty"`
 	// Why says what becomes of it, in words that follow the path and the value.

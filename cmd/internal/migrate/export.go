@@ -129,7 +129,8 @@ func (e *export) convert(o *object) {
 	spec, remarks, problems := hpa.Of(all)
 	r.Remarks = append(remarks, e.unknownOwner(o)...)
 	for _, p := range problems {
-		r.Remarks = append(r.Remarks, hpa.Remark{Path: p.Field, Why: "cannot be followed, so that no HPA is made: " + p.ErrorBody(), Lost: true})
+		member, _ := p.BadValue.(string) // the name of a field that is none, or another text that is no name of a member
+		r.Remarks = append(r.Remarks, hpa.Remark{Path: p.Field, Member: member, Why: "cannot be followed, so that no HPA is made: " + p.ErrorBody(), Lost: true})
 	}
 	if spec == nil {
 		return

@@ -419,6 +419,29 @@ func TestExport(t *testing.T) {
 	}
 }
 
+// TestExportSaysWhereAFieldIsWrong, by its own line, also in what annotations have as a text; lint names the same lines.
+func TestExportSaysWhereAFieldIsWrong(t *testing.T) {
+	const head = "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: web\n  annotations:\n    mini-hpa/max: \"10\"\n"
+	for name, test := range map[string]struct {
+		annotation string
+		want       []string
+	}{
+		"a block":            {"    mini-hpa/metrics: |\n      - type: Resource\n        resource:\n          name: cpu\n          target:\n            type: Utilization\n            averageUtilizatio: 80\n", []string{":13: lost: "}},
+		"folded":             {"    mini-hpa/metrics: >\n      [{\"type\":\"Resource\",\n\n      \"resource\":{\"name\":\"cpu\",\"target\":{\"type\":\"Utilization\",\n        \"averageUtilizatio\":80}}}]\n", []string{":11: lost: "}},
+		"two of one mapping": {"    mini-hpa/target-cpu: \"50\"\n    mini-hpa/behavior: |\n      scaleDown:\n        policy: []\n        windows: 3\n", []string{":10: lost: ", ":11: lost: "}},
+		"a value":            {"    mini-hpa/target-cpu: half\n", []string{":7: lost: "}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			code, _, stderr := clitest.Call(t, ExportCommand(), "-f", fileOf(t, head+test.annotation))
+			for _, place := range test.want {
+				if code != cli.ExitFailure || !strings.Contains(stderr, "m.yaml"+place) || strings.Count(stderr, "cannot be followed") != len(test.want) {
+					t.Errorf("exit code %d, not %d with %q: %s", code, len(test.want), place, stderr)
+				}
+			}
+		})
+	}
+}
+
 // TestLimitsAreTold: an autoscaler without a behavior has other limits of scale-out, and says so by its name, also in JSON, if it can reach them.
 func TestLimitsAreTold(t *testing.T) {
 	const of = "--- {apiVersion: keda.sh/v1alpha1, kind: ScaledObject, metadata: {name: %s}, spec: {scaleTargetRef: {name: %[1]s}, maxReplicaCount: %d, advanced: %s, triggers: [{type: cpu, metricType: Utilization, metadata: {value: \"50\"}}]}}\n"

@@ -117,12 +117,16 @@ func (o *object) mayScale() bool {
 	return err == nil && (isBuiltin || strings.Contains(version.Group, "."))
 }
 
-// place is where a field is, with a colon and a blank; empty if it is in no file.
-func (o *object) place(path string) string {
+// place is where a field is, or a member of it, with a colon and a blank; empty if it is in no file.
+func (o *object) place(path, member string) string {
 	if o.document.Node == nil {
 		return ""
 	}
-	return fmt.Sprintf("%s:%d: ", o.File, o.document.Locate(path, nil).Line)
+	var within any // the field itself
+	if member != "" {
+		within = member
+	}
+	return fmt.Sprintf("%s:%d: ", o.File, o.document.Locate(path, within).Line)
 }
 
 // json is the object as JSON.

@@ -52,6 +52,6 @@ func (r *result) tell(command string, s cli.Streams) {
 		if text += " " + m.Why; m.Do != "" {
 			text += "; " + m.Do
 		}
-		fmt.Fprintf(s.Err, "mini-hpa %s: %s%s: %s: %s\n", command, cli.Clean(r.object.place(m.Path)), word, r.From.title(), cli.Clean(strings.TrimSpace(text)))
+		fmt.Fprintf(s.Err, "mini-hpa %s: %s%s: %s: %s\n", command, cli.Clean(r.object.place(m.Path, m.Member)), word, r.From.title(), cli.Clean(strings.TrimSpace(text)))
 	}
 }

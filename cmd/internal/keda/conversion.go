@@ -13,6 +13,9 @@ const (
 	usualCooldown = 300
 )
 
+// disabled is what annotations say of a direction that is not scaled in.
+const disabled = "disabled"
+
 // conversion is that of one ScaledObject.
 type conversion struct {
 	from    *ScaledObject
@@ -24,6 +27,16 @@ type conversion struct {
 	remarks []hpa.Remark
 	// metrics are those that have no annotation of their own.
 	metrics []autoscalingv2.MetricSpec
+	// dropped is how many triggers nothing has come of that could have.
+	dropped int
+}
+
+// behavior is that of the HPA that KEDA makes; nil if the ScaledObject has none.
+func (c *conversion) behavior() *autoscalingv2.HorizontalPodAutoscalerBehavior {
+	if a := c.from.Spec.Advanced; a != nil && a.HorizontalPodAutoscalerConfig != nil {
+		return a.HorizontalPodAutoscalerConfig.Behavior
+	}
+	return nil
 }
 
 func (c *conversion) lost(path, value, why, do string) {

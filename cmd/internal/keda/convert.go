@@ -15,7 +15,7 @@ import (
 )
 
 // Convert says what a ScaledObject is in annotations, adds the entries to the file that its triggers need, and remarks on what is lost. There are
-// no annotations if nothing is left to scale on. Whether mini-hpa takes them is for annotations.Defaults.Parse to say.
+// no annotations if nothing is left to scale on. Whether mini-hpa takes them is for annotations.Defaults.Review to say.
 func Convert(o *ScaledObject, file *File) (map[string]string, []hpa.Remark) {
 	c := &conversion{from: o, file: file, all: map[string]string{}}
 	if container := o.Spec.ScaleTargetRef.EnvSourceContainerName; container != "" {
@@ -24,17 +24,17 @@ func Convert(o *ScaledObject, file *File) (map[string]string, []hpa.Remark) {
 	for i := range o.Spec.Triggers {
 		c.trigger(i)
 	}
-	c.writeTriggers()
-	c.bounds()
-	c.idle()
-	c.fallback()
-	c.advanced()
-	c.pause()
-	c.others()
-	if len(c.lines) == 0 && len(c.windows) == 0 && c.all[annotations.TargetCPU]+c.all[annotations.TargetMemory]+c.all[annotations.Metrics] == "" {
+	if len(c.lines)+len(c.windows)+len(c.metrics) == 0 {
 		c.lost("spec.triggers", "", "have nothing that mini-hpa can scale on, so that there are no annotations", "")
 		return nil, c.remarks
 	}
+	c.advanced()
+	c.pause()
+	c.bounds()
+	c.writeTriggers()
+	c.idle()
+	c.fallback()
+	c.others()
 	return c.all, c.remarks
 }
 
@@ -56,51 +56,12 @@ func (c *conversion) writeTriggers() {
 	}
 }
 
-func (c *conversion) bounds() {
-	spec := &c.from.Spec
-	most, fewest := valueOr(spec.MaxReplicaCount, usualMax), valueOr(spec.MinReplicaCount, 0)
-	c.all[annotations.Max] = strconv.Itoa(int(most))
-	switch idle := spec.IdleReplicaCount; {
-	case idle == nil || *idle == 0 && fewest == 0:
-	case *idle != 0:
-		c.lost("spec.idleReplicaCount", fmt.Sprint(*idle), "is lost: KEDA itself only takes 0", "")
-	case !c.wakes():
-		c.lost("spec.idleReplicaCount", "0", "is lost: nothing that is converted could wake it, so that there are at least "+fmt.Sprint(fewest)+" replicas at all times", "")
-	default:
-		if fewest > 1 {
-			c.lost("spec.minReplicaCount", fmt.Sprint(fewest), "is kept beside idleReplicaCount as "+annotations.WakeReplicas+": so many there are at least when the workload wakes, but not as long as it is awake",
-				"set "+annotations.ScaleDownPolicies+", if going below that while awake does harm")
-			c.all[annotations.WakeReplicas] = strconv.Itoa(int(fewest))
-		}
-		fewest = 0
-	}
-	if fewest == 0 && !c.wakes() {
-		c.tell("spec.minReplicaCount", "0", "is 1 here, as it is with KEDA where all triggers are CPU and memory: nothing else could wake it", "")
-		fewest = 1
-	}
-	if fewest != 1 {
-		c.all[annotations.Min] = strconv.Itoa(int(fewest))
-	}
-}
-
-// wakes says whether something of what is converted can wake the workload.
-func (c *conversion) wakes() bool {
-	return len(c.lines) > 0 || c.lifts() || slices.ContainsFunc(c.metrics, isTotal)
-}
-
-func isTotal(m autoscalingv2.MetricSpec) bool { return m.External != nil || m.Object != nil }
-
-// lifts says whether the schedule wakes the workload.
-func (c *conversion) lifts() bool {
-	return slices.ContainsFunc(c.windows, func(w window) bool { return w.replicas > 0 })
-}
-
 // idle is when it sleeps, and how often it is looked at.
 func (c *conversion) idle() {
 	spec := &c.from.Spec
 	sleeps := c.all[annotations.Min] == "0"
-	// Without a sleep-after the window of scale-down alone counts, and with one the longer of them.
-	if cooldown, window := valueOr(spec.CooldownPeriod, usualCooldown), c.scaleDownWindow(); sleeps {
+	// Without a sleep-after the window of scale-down alone counts, and with one the longer of them. Neither does where only hours put to sleep.
+	if cooldown, window := valueOr(spec.CooldownPeriod, usualCooldown), c.scaleDownWindow(); sleeps && (c.tells() || len(c.metrics) == 0) {
 		if cooldown != usualCooldown || cooldown > window {
 			c.all[annotations.SleepAfter] = seconds(cooldown)
 		}
@@ -119,10 +80,8 @@ func (c *conversion) idle() {
 
 // scaleDownWindow is in seconds.
 func (c *conversion) scaleDownWindow() int32 {
-	if a := c.from.Spec.Advanced; a != nil && a.HorizontalPodAutoscalerConfig != nil {
-		if b := a.HorizontalPodAutoscalerConfig.Behavior; b != nil && b.ScaleDown != nil {
-			return valueOr(b.ScaleDown.StabilizationWindowSeconds, usualCooldown)
-		}
+	if b := c.behavior(); b != nil && b.ScaleDown != nil {
+		return valueOr(b.ScaleDown.StabilizationWindowSeconds, usualCooldown)
 	}
 	return usualCooldown
 }
@@ -200,7 +159,6 @@ func (c *conversion) pause() {
 		c.all[annotations.ModeKey] = string(annotations.ModePaused)
 		c.lost(at("paused-replicas"), replicas, "only pauses: mini-hpa sets no replicas meanwhile", fmt.Sprintf("kubectl scale --replicas=%s, once", replicas))
 	}
-	const disabled = "disabled"
 	for _, direction := range [...]struct{ key, annotation, rules string }{
 		{"paused-scale-in", annotations.ScaleDownPolicies, "scaleDown.policies"}, {"paused-scale-out", annotations.ScaleUpPolicies, "scaleUp.policies"},
 	} {
@@ -228,7 +186,11 @@ func (c *conversion) others() {
 		case domain != annotations.GroupKEDA && !strings.HasSuffix(domain, "."+annotations.GroupKEDA):
 		case key == annotations.GroupPausing+"force-activation":
 			if on, err := strconv.ParseBool(value); (on || err != nil) && c.all[annotations.Min] == "0" {
-				c.lost(path, value, "is lost: a workload that has nothing to do sleeps", fmt.Sprintf("set %s to %q for as long as it lasts", annotations.Min, fmt.Sprint(max(1, valueOr(c.from.Spec.MinReplicaCount, 0)))))
+				do := fmt.Sprintf("set %s to %q for as long as it lasts", annotations.Min, fmt.Sprint(max(1, valueOr(c.from.Spec.MinReplicaCount, 0))))
+				if slices.ContainsFunc(c.windows, func(w window) bool { return w.replicas == 0 }) {
+					do += ", and take the last line out of " + annotations.ScheduleKey
+				}
+				c.lost(path, value, "is lost: a workload that has nothing to do sleeps", do)
 			}
 		case domain+"/" != annotations.GroupPausing:
 			c.tell(path, value, "is not needed: there is no HPA", "")

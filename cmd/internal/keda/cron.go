@@ -13,33 +13,52 @@ import (
 	"github.com/mini-hpa/mini-hpa/annotations"
 )
 
-// cron is from when to when there are how many replicas at least.
+// cron is from when to when there are how many replicas at least. It is what KEDA makes of its two moments (pkg/scalers/cron_scaler.go; before 2.18 the
+// value at other hours was 1, which is the fewest that a HorizontalPodAutoscaler asks for anyway):
+//
+//	                  the trigger is   its value, at a target of 1 for each pod
+//	in these hours    active           desiredReplicas
+//	at other hours    not active       0
+//
+// While any trigger is active there is a replica, or minReplicaCount of them, whatever the value: from 0 to there it goes by RequestScale
+// (pkg/scaling/executor/scale_scaledobjects.go), and the HPA that KEDA makes has as its minReplicas no less (GetHPAMinReplicas). So desiredReplicas 0,
+// which KEDA took until 2.15, meant 1 in these hours. Since then it is refused, and no trigger of that
+// object counts (buildScalers).
 func (g *given) cron() {
 	zone, start, end := g.take("timezone"), g.take("start"), g.take("end")
 	replicas, err := strconv.ParseInt(g.take("desiredReplicas"), 10, 32)
 	if err != nil || replicas < 0 {
-		g.lost(g.path+".metadata.desiredReplicas", "", "is lost: it is no number of replicas", "correct it")
+		g.drop(g.path+".metadata.desiredReplicas", "", "is lost, with all of the trigger: it is no number of replicas", "correct it")
 		return
 	}
 	if g.zone != "" && g.zone != zone {
-		g.lost(g.path+".metadata.timezone", zone, "is lost, with all of the trigger: all lines of a schedule are in one time zone, which is "+g.zone, "write it in that")
+		g.drop(g.path+".metadata.timezone", zone, "is lost, with all of the trigger: all lines of a schedule are in one time zone, which is "+g.zone, "write it in that")
 		return
-	}
-	// With KEDA minReplicaCount and maxReplicaCount count at all times, while the min of a line counts in the place of that of the workload.
-	most, fewest := int64(valueOr(g.from.Spec.MaxReplicaCount, usualMax)), int64(valueOr(g.from.Spec.MinReplicaCount, 0))
-	switch {
-	case replicas > most:
-		g.tell(g.path+".metadata.desiredReplicas", fmt.Sprint(replicas), fmt.Sprintf("is %d here, as maxReplicaCount limits it", most), "")
-	case replicas < fewest:
-		g.tell(g.path+".metadata.desiredReplicas", fmt.Sprint(replicas), fmt.Sprintf("is %d here, as there are no fewer by minReplicaCount", fewest), "")
 	}
 	active, err := week(start, end)
 	if err != nil {
-		g.lost(g.path+".metadata", start+" to "+end, "is lost: "+err.Error(), "write lines of "+annotations.ScheduleKey+" by hand")
+		g.drop(g.path+".metadata", start+" to "+end, "is lost, with all of the trigger: "+err.Error(), "write lines of "+annotations.ScheduleKey+" by hand")
 		return
 	}
 	g.zone = zone
-	g.windows = append(g.windows, windows(active, int(min(max(replicas, fewest), most)))...)
+	g.windows = append(g.windows, windows(active, int(g.desired(replicas)))...)
+}
+
+// desired is how many replicas there are at least in the hours of a trigger that asks for so many. With KEDA minReplicaCount and maxReplicaCount count at all
+// times, while the min of a line counts in the place of that of the workload.
+func (g *given) desired(replicas int64) int64 {
+	most, fewest := int64(valueOr(g.from.Spec.MaxReplicaCount, usualMax)), int64(valueOr(g.from.Spec.MinReplicaCount, 0))
+	path, value, there := g.path+".metadata.desiredReplicas", fmt.Sprint(replicas), min(max(replicas, fewest, 1), most)
+	switch {
+	case replicas == 0:
+		g.lost(path, value, fmt.Sprintf("is %d here: KEDA until 2.15 kept so many while a cron trigger was active, and newer versions do not take 0", there),
+			"if there should be none in these hours, write the other hours into "+annotations.ScheduleKey)
+	case replicas > most:
+		g.tell(path, value, fmt.Sprintf("is %d here, as maxReplicaCount limits it", there), "")
+	case replicas < fewest:
+		g.tell(path, value, fmt.Sprintf("is %d here, as there are no fewer by minReplicaCount", there), "")
+	}
+	return there
 }
 
 // week are the minutes of a week in which a trigger is active, from Sunday 00:00 on: those from which the next end comes before the next start.
@@ -59,9 +78,16 @@ func week(start, end string) ([]bool, error) {
 	}
 	sunday := time.Date(2000, 1, 2, 0, 0, 0, 0, time.UTC)
 	active := make([]bool, 7*minutesOfDay)
+	nextStart, nextEnd := begins.Next(sunday), ends.Next(sunday)
 	for i := range active {
 		at := sunday.Add(time.Duration(i) * time.Minute)
-		active[i] = ends.Next(at).Before(begins.Next(at))
+		if !nextStart.After(at) {
+			nextStart = begins.Next(at)
+		}
+		if !nextEnd.After(at) {
+			nextEnd = ends.Next(at)
+		}
+		active[i] = nextEnd.Before(nextStart)
 	}
 	return active, nil
 }

@@ -25,6 +25,7 @@ type given struct {
 func (g *given) drop(path, value, why, do string) {
 	g.lost(path, value, why, do)
 	g.left, g.isTyped, g.isTrusted = nil, true, true
+	g.dropped++
 }
 
 // needless takes metadata that nothing has to come of here, and says why.

@@ -46,7 +46,16 @@ func convert(t *testing.T, spec string) (map[string]string, *File, []hpa.Remark)
 	}
 	file := &File{}
 	all, more := Convert(o, file)
+	admitted(t, all)
 	return all, file, append(remarks, more...)
+}
+
+// admitted fails for what admission would refuse of annotations; nil is none.
+func admitted(t *testing.T, all map[string]string) {
+	t.Helper()
+	for _, p := range annotations.DefaultDefaults().Review(&annotations.Workload{Annotations: all}, annotations.Surroundings{}).Problems {
+		t.Errorf("%v: %v", all, p)
+	}
 }
 
 // lost are the paths of what is lost.
@@ -139,12 +148,6 @@ func TestTriggers(t *testing.T) {
 			}
 			if text += fmt.Sprint(all, remarks); strings.Contains(text, "sesame") {
 				t.Errorf("a password is repeated:\n%s", text)
-			}
-			if all == nil {
-				return
-			}
-			if _, _, problems := annotations.DefaultDefaults().Parse(all); len(problems) > 0 {
-				t.Errorf("%v: %v", all, problems)
 			}
 		})
 	}

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// window is so many replicas at least, on these days of the week and at these minutes of the day.
+// window is so many replicas at least, or none where that is 0, on these days of the week and at these minutes of the day.
 type window struct {
 	replicas int
 	days     [7]bool // the first is Sunday
@@ -15,6 +15,28 @@ type window struct {
 }
 
 const minutesOfDay = 24 * 60
+
+// rest is what comes after all other windows: no replicas at all other times.
+func rest() window {
+	return window{days: [7]bool{true, true, true, true, true, true, true}, to: minutesOfDay}
+}
+
+// isAlways says whether there is a window for each minute of the week.
+func isAlways(all []window) bool {
+	var covered [7 * minutesOfDay]bool
+	for _, w := range all {
+		to := w.to
+		if to < w.from { // over midnight
+			to += minutesOfDay
+		}
+		for day, is := range w.days {
+			for minute := w.from; is && minute < to; minute++ {
+				covered[(day*minutesOfDay+minute)%len(covered)] = true
+			}
+		}
+	}
+	return !slices.Contains(covered[:], false)
+}
 
 // scheduleText is the annotation. The first line that fits counts, so that the one with the most replicas is first.
 func scheduleText(zone string, all []window) string {
@@ -24,7 +46,11 @@ func scheduleText(zone string, all []window) string {
 		fmt.Fprintf(&b, "zone %s\n", zone)
 	}
 	for _, w := range all {
-		fmt.Fprintf(&b, "%s %s-%s min=%d\n", daysText(w.days), clock(w.from), clock(w.to), w.replicas)
+		bound := "min"
+		if w.replicas == 0 {
+			bound = "replicas"
+		}
+		fmt.Fprintf(&b, "%s %s-%s %s=%d\n", daysText(w.days), clock(w.from), clock(w.to), bound, w.replicas)
 	}
 	return b.String()
 }

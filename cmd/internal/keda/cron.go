@@ -22,14 +22,22 @@ import (
 //
 // While any trigger is active there is a replica, or minReplicaCount of them, whatever the value: from 0 to there it goes by RequestScale
 // (pkg/scaling/executor/scale_scaledobjects.go), and the HPA that KEDA makes has as its minReplicas no less (GetHPAMinReplicas). So desiredReplicas 0,
-// which KEDA took until 2.15, meant 1 in these hours. Since then it is refused, and no trigger of that
-// object counts (buildScalers).
+// which KEDA took until 2.15, meant 1 in these hours. Since then it is refused, as start and end of the same text are since 2.5, and no trigger
+// of that object counts (buildScalers).
 func (g *given) cron() {
 	zone, start, end := g.take("timezone"), g.take("start"), g.take("end")
 	replicas, err := strconv.ParseInt(g.take("desiredReplicas"), 10, 32)
 	if err != nil || replicas < 0 {
 		g.drop(g.path+".metadata.desiredReplicas", "", "is lost, with all of the trigger: it is no number of replicas", "correct it")
 		return
+	}
+	if start == end {
+		g.drop(g.path+".metadata", start+" to "+end, "is lost, with all of the trigger: start and end are the same, which KEDA does not take", "correct one of them")
+		return
+	}
+	if zone == "" {
+		g.lost(g.path+".metadata.timezone", "", "is not set, which KEDA does not take; it is UTC here", "set it")
+		zone = "UTC"
 	}
 	if g.zone != "" && g.zone != zone {
 		g.drop(g.path+".metadata.timezone", zone, "is lost, with all of the trigger: all lines of a schedule are in one time zone, which is "+g.zone, "write it in that")
@@ -61,7 +69,8 @@ func (g *given) desired(replicas int64) int64 {
 	return there
 }
 
-// week are the minutes of a week in which a trigger is active, from Sunday 00:00 on: those from which the next end comes before the next start.
+// week are the minutes of a week in which a trigger is active, from Sunday 00:00 on: those from which the next start does not come before the next end.
+// Where both come together, KEDA's trigger is active until then.
 func week(start, end string) ([]bool, error) {
 	for _, text := range []string{start, end} {
 		if fields := strings.Fields(text); len(fields) != 5 || fields[2] != "*" || fields[3] != "*" {
@@ -87,7 +96,7 @@ func week(start, end string) ([]bool, error) {
 		if !nextEnd.After(at) {
 			nextEnd = ends.Next(at)
 		}
-		active[i] = nextEnd.Before(nextStart)
+		active[i] = !nextStart.Before(nextEnd)
 	}
 	return active, nil
 }

@@ -521,6 +521,8 @@ func TestCron(t *testing.T) {
 		"until midnight":   {"0 22 * * MON,WED", "0 0 * * TUE,THU", "Mon,Wed 22:00-24:00 min=5\n"},
 		"the working week": {"0 8 * * 1", "0 18 * * 5", "Mon 08:00-24:00 min=5\nTue-Thu 00:00-24:00 min=5\nFri 00:00-18:00 min=5\n"},
 		"some nights":      {"0 22 * * 5,6", "0 4 * * 6,0", "Fri,Sat 22:00-04:00 min=5\n"},
+		"both together":    {"0 8 * * *", "0 8 * * 1-5", "Sun 08:00-24:00 min=5\nMon-Thu 00:00-24:00 min=5\nFri 00:00-08:00 min=5\n"},
+		"always":           {"0 8 * * 1-5", "0 8 * * MON-FRI", "daily 00:00-24:00 min=5\n"},
 		"each hour":        {"0 8-9 * * 1", "30 8-9 * * 1", "Mon 08:00-08:30 min=5\nMon 09:00-09:30 min=5\n"},
 	} {
 		t.Run(name, func(t *testing.T) {

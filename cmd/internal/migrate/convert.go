@@ -130,6 +130,7 @@ func (m *migration) autoscaler(r *result) error {
 	}
 	if r.target(o.Spec.ScaleTargetRef) {
 		r.Annotations = hpa.Annotations(&o.Spec)
+		r.Remarks = append(r.Remarks, wakeless(r.Annotations, &o.Spec)...)
 		r.Remarks = append(r.Remarks, limitless("spec.behavior", o.Spec.Behavior, o.Spec.MaxReplicas)...)
 	}
 	return nil
@@ -212,6 +213,7 @@ func (m *migration) values(r *result) error {
 	}
 	add(limitless("spec.behavior", o.Spec.Behavior, o.Spec.MaxReplicas)...)
 	r.Annotations = hpa.Annotations(&o.Spec)
+	add(wakeless(r.Annotations, &o.Spec)...)
 	place := "put them into metadata.annotations of its template"
 	if own := s.annotationsValue(); own != "" {
 		place = "the value " + own + " may be what its template has there"
@@ -262,11 +264,15 @@ func (m *migration) judge(r *result) {
 		r.Remarks = append(r.Remarks, hpa.Remark{Path: path, Value: value, Why: why, Do: do, Lost: true})
 		r.Annotations = nil
 	}
-	_, warnings, problems := annotations.DefaultDefaults().Parse(r.Annotations)
-	for _, p := range problems {
+	var workload *object
+	if r.Workload != nil {
+		workload = m.workload(r)
+	}
+	v := review(r.Annotations, workload)
+	for _, p := range v.Problems {
 		refuse("", "", fmt.Sprintf("is not converted, because mini-hpa would refuse %s: %s", p.Field, p.ErrorBody()), "")
 	}
-	for _, w := range warnings {
+	for _, w := range v.Warnings {
 		r.Remarks = append(r.Remarks, hpa.Remark{Path: "", Why: "is converted, with a warning: " + w.String()})
 	}
 	if r.Workload == nil {
@@ -276,8 +282,8 @@ func (m *migration) judge(r *result) {
 		refuse("spec.scaleTargetRef", r.Workload.Name, "is what "+other.From.title()+" scales, too: of these two only that is converted", "decide for one of them")
 		return
 	}
-	if w := m.workload(r); w != nil && annotations.Selected(w.annotations()) {
-		keys := slices.DeleteFunc(slices.Sorted(maps.Keys(w.annotations())), func(key string) bool { return !strings.HasPrefix(key, annotations.Prefix) })
+	if workload != nil && annotations.Selected(workload.annotations()) {
+		keys := slices.DeleteFunc(slices.Sorted(maps.Keys(workload.annotations())), func(key string) bool { return !strings.HasPrefix(key, annotations.Prefix) })
 		refuse("spec.scaleTargetRef", r.Workload.Name, "has annotations of mini-hpa already ("+strings.Join(keys, ", ")+"), which stay as they are", "remove them, or this")
 	}
 	if r.Annotations == nil {

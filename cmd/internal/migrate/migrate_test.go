@@ -36,6 +36,7 @@ func TestGolden(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			code, stdout, stderr := clitest.Call(t, Command(), test.args...)
+			made(t, test.args[:2]...)
 			if code != test.code {
 				t.Errorf("exit code %d, want %d", code, test.code)
 			}
@@ -44,7 +45,7 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-// made runs migrate with -o json.
+// made runs migrate with -o json. Admission takes what is made.
 func made(t *testing.T, args ...string) (results []result, sourcesFile string) {
 	t.Helper()
 	_, stdout, stderr := clitest.Call(t, Command(), append([]string{"-o", "json"}, args...)...)
@@ -52,6 +53,7 @@ func made(t *testing.T, args ...string) (results []result, sourcesFile string) {
 	if err := json.Unmarshal([]byte(stdout), &read); err != nil {
 		t.Fatalf("%v: %s%s", err, stdout, stderr)
 	}
+	admitted(t, read.Workloads)
 	_, sourcesFile, _ = clitest.Call(t, Command(), append([]string{"-o", "sources"}, args...)...)
 	return read.Workloads, sourcesFile
 }
@@ -179,7 +181,11 @@ func TestTold(t *testing.T) {
 		"unusable everywhere":           {"a: [", cli.ExitUsage, []string{"cannot read all of it"}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			code, stdout, stderr := clitest.Call(t, Command(), "-f", fileOf(t, test.text))
+			path := fileOf(t, test.text)
+			code, stdout, stderr := clitest.Call(t, Command(), "-f", path)
+			if test.made > 0 {
+				made(t, "-f", path)
+			}
 			if n := strings.Count(stdout, "mini-hpa/max"); code != test.code || n != test.made {
 				t.Errorf("exit code %d, want %d; %d workloads are annotated, want %d", code, test.code, n, test.made)
 			}
@@ -324,6 +330,7 @@ func TestManifest(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := fileOf(t, test.text)
+			made(t, "-f", path)
 			code, stdout, stderr := clitest.Call(t, Command(), "-f", path, "-o", "manifest")
 			if diff := cmp.Diff(test.want, stdout); code != cli.ExitOK || diff != "" {
 				t.Errorf("exit code %d, %s (-want +got):\n%s", code, stderr, diff)

@@ -196,7 +196,7 @@ func (m *migration) values(r *result) error {
 		add(hpa.Remark{Path: valueEnabled, Value: "false", Why: "switches it off, so that nothing is made of it"})
 		return nil
 	}
-	data, lost, err := s.autoscaler()
+	data, isTargeted, lost, err := s.autoscaler()
 	if err != nil {
 		return err
 	}
@@ -213,6 +213,9 @@ func (m *migration) values(r *result) error {
 	}
 	add(limitless("spec.behavior", o.Spec.Behavior, o.Spec.MaxReplicas)...)
 	r.Annotations = hpa.Annotations(&o.Spec)
+	if !isTargeted {
+		add(assumed(len(lost) > 0))
+	}
 	add(wakeless(r.Annotations, &o.Spec)...)
 	place := "put them into metadata.annotations of its template"
 	if own := s.annotationsValue(); own != "" {

@@ -9,7 +9,9 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	yaml "sigs.k8s.io/yaml/goyaml.v3"
 
+	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/annotations/hpa"
 )
 
@@ -62,8 +64,9 @@ func (s *section) says() bool {
 	return false
 }
 
-// autoscaler is the HPA that the chart of "helm create" makes of the values, and what is lost. What is empty counts as not there, as in templates.
-func (s *section) autoscaler() (made []byte, lost []hpa.Remark, err error) {
+// autoscaler is the HPA that the chart of "helm create" makes of the values, whether they say on what it is scaled, and what is lost. What is empty counts as
+// not there, as in templates.
+func (s *section) autoscaler() (made []byte, isTargeted bool, lost []hpa.Remark, err error) {
 	spec := map[string]any{"scaleTargetRef": json.RawMessage(`{"apiVersion": "apps/v1", "kind": "Deployment", "name": "unknown"}`)}
 	var metrics []any
 	seen := map[corev1.ResourceName]bool{}
@@ -92,14 +95,43 @@ func (s *section) autoscaler() (made []byte, lost []hpa.Remark, err error) {
 			metrics = append(metrics, json.RawMessage(fmt.Sprintf(`{"type": "Resource", "resource": {"name": %q, "target": {"type": "Utilization", "averageUtilization": %d}}}`, resource, n)))
 		}
 		if why != "" {
-			lost = append(lost, hpa.Remark{Path: name, Value: fmt.Sprint(value), Why: "is not read: " + why, Do: "convert what the chart renders: helm template . | mini-hpa migrate -f -", Lost: true})
+			lost = append(lost, hpa.Remark{Path: name, Value: inLine(value), Why: "is not read: " + why, Do: "convert what the chart renders: " + render, Lost: true})
 		}
 	}
 	if len(metrics) > 0 {
 		spec[valueMetrics] = metrics
 	}
 	made, err = json.Marshal(map[string]any{"apiVersion": "autoscaling/v2", "spec": spec})
-	return made, lost, err
+	return made, len(metrics) > 0, lost, err
+}
+
+// render is how a chart's values are converted by way of what its templates make of them.
+const render = "helm template . | mini-hpa migrate -f -"
+
+// assumed remarks on a section that has no target. What was not read may have one.
+func assumed(isLost bool) hpa.Remark {
+	const why = "says nothing of a target that is read: that is 80 % of the CPU request, which an API server fills in where an HPA has none"
+	if !isLost {
+		return hpa.Remark{Why: why}
+	}
+	return hpa.Remark{Why: why + "; what is not read may say another one", Do: "set " + annotations.TargetCPU + " to what is meant, or convert what the chart renders: " + render, Lost: true}
+}
+
+// inLine is a value as YAML writes it in one line.
+func inLine(value any) string {
+	if text, ok := value.(string); ok {
+		return text
+	}
+	var n yaml.Node
+	if err := n.Encode(value); err != nil {
+		return fmt.Sprint(value)
+	}
+	n.Style = yaml.FlowStyle
+	text, err := yaml.Marshal(&n)
+	if err != nil {
+		return fmt.Sprint(value)
+	}
+	return strings.Join(strings.Fields(string(text)), " ")
 }
 
 // annotationsValue is the value beside the section by whose name it is the annotations of the workload; empty if there is none.

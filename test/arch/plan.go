@@ -60,10 +60,11 @@ func House() Plan {
 			}),
 			"cmd/internal/keda":      slices.Concat(vocabulary, []string{"sigs.k8s.io/json", "github.com/robfig/cron/v3", "./annotations/amount", "./annotations", "./annotations/hpa"}),
 			"cmd/internal/kustomize": {"./cmd/internal/manifest"},
+			"cmd/internal/fitting":   slices.Concat(vocabulary, []string{"./annotations/amount", "./annotations", "./cmd/internal/cli"}),
 			"cmd/internal/neighbors": slices.Concat(client, []string{"./annotations/amount", "./annotations", "./cmd/internal/cli"}),
 			"cmd/internal/lint": slices.Concat(client, []string{
 				"github.com/spf13/pflag", "gopkg.in/evanphx/json-patch.v4", "./annotations/amount", "./annotations/catalog", "./annotations",
-				"./cmd/internal/cli", "./cmd/internal/cluster", "./cmd/internal/manifest", "./cmd/internal/kustomize", "./cmd/internal/neighbors", "./scaler/sources",
+				"./cmd/internal/cli", "./cmd/internal/cluster", "./cmd/internal/manifest", "./cmd/internal/fitting", "./cmd/internal/kustomize", "./cmd/internal/neighbors", "./scaler/sources",
 			}),
 			"cmd/internal/explain": slices.Concat(client, []string{
 				"github.com/spf13/pflag", "./cmd/internal/cli", "./cmd/internal/cluster", "./cmd/internal/leader", "./cmd/internal/state", "./cmd/internal/neighbors",
@@ -71,7 +72,7 @@ func House() Plan {
 			}),
 			"cmd/internal/dictionary": {"github.com/spf13/pflag", "./annotations", "./cmd/internal/cli"},
 			"cmd/internal/migrate": slices.Concat(client, []string{
-				"github.com/spf13/pflag", "./annotations", "./annotations/hpa", "./cmd/internal/keda", "./cmd/internal/cli", "./cmd/internal/cluster", "./cmd/internal/manifest",
+				"github.com/spf13/pflag", "./annotations", "./annotations/hpa", "./cmd/internal/keda", "./cmd/internal/cli", "./cmd/internal/cluster", "./cmd/internal/manifest", "./cmd/internal/fitting",
 			}),
 			"cmd/internal/replay": slices.Concat(vocabulary, []string{
 				"github.com/spf13/pflag", "./cmd/internal/cli", "./cmd/internal/picture", "./annotations", "./scaler/recommend", "./scaler/trace",

@@ -21,6 +21,7 @@ import (
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/annotations/catalog"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/fitting"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/kustomize"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/manifest"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/neighbors"
@@ -52,7 +53,7 @@ type manifests struct {
 	// files and size are how many files were read, and how long they are together.
 	files, size int
 	// structs are what the fields of objects should be, kinds which of them are scaled, paths where the files are, charts which of those are of one.
-	structs structs
+	structs fitting.Structs
 	kinds   *kinds
 	paths   paths
 	charts  charts
@@ -154,7 +155,7 @@ type overlays struct {
 
 // newManifests makes an empty set; namespace is for objects that name none.
 func newManifests(namespace string) *manifests {
-	return &manifests{namespace: namespace, around: map[area]*neighbors.Neighborhood{}, known: map[area][]*neighbors.Neighborhood{}, layout: layoutOf(nil, paths{}), composites: map[*kustomize.Composition]*neighbors.Neighborhood{}, deleted: map[deletion]bool{}, readPatches: map[string]bool{}, failed: map[string]int{}, structs: structs{}, kinds: newKinds(), paths: pathsFromHere(), charts: charts{}}
+	return &manifests{namespace: namespace, around: map[area]*neighbors.Neighborhood{}, known: map[area][]*neighbors.Neighborhood{}, layout: layoutOf(nil, paths{}), composites: map[*kustomize.Composition]*neighbors.Neighborhood{}, deleted: map[deletion]bool{}, readPatches: map[string]bool{}, failed: map[string]int{}, structs: fitting.Structs{}, kinds: newKinds(), paths: pathsFromHere(), charts: charts{}}
 }
 
 func (m *manifests) read(s source, stdin io.Reader) {

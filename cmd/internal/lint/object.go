@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/fitting"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/kustomize"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/manifest"
 )
@@ -24,24 +24,22 @@ type object struct {
 	manifest.Document
 	file      string
 	namespace string
-	structs   structs
+	structs   fitting.Structs
 	kinds     *kinds
 	paths     paths
 }
 
-// decode makes an API object of the fields as the API server does: names are the same only if their case is. A field that the API
-// server would refuse is left out and told, so that it hides nothing of what else there is to say. Quantities that take long to
-// read are bounded, wherever in the object they are.
+// decode makes an API object of the fields as the API server does. A field that the API server would refuse is left out and told, so that it hides nothing of
+// what else there is to say.
 func (o object) decode(into any) (field.ErrorList, error) {
-	f := fitting{structs: o.structs, written: o.Written}
-	err := f.all(o.Object, reflect.ValueOf(into).Elem())
-	if slices.ContainsFunc(f.problems, func(e *field.Error) bool { return o.Awaits(e.Field) }) {
+	problems, err := fitting.Fit(o.Object, into, o.structs, o.Written)
+	if slices.ContainsFunc(problems, func(e *field.Error) bool { return o.Awaits(e.Field) }) {
 		return nil, errUnfilled
 	}
 	if err != nil {
 		return nil, manifest.LineError{Line: o.Node.Line, Err: fmt.Errorf("cannot be read as %s %s: %w", o.GetKind(), o.title(), err)}
 	}
-	return f.problems, nil
+	return problems, nil
 }
 
 // errUnfilled says that a field of an object cannot be read because it has a placeholder.

@@ -81,7 +81,11 @@ func (m *migration) convert(o *object) {
 		err = m.autoscaler(r)
 	}
 	if err != nil {
-		r.Remarks = append(r.Remarks, unread(err))
+		found := o.misfits()
+		if len(found) == 0 {
+			found = []hpa.Remark{unread(err)}
+		}
+		r.Remarks = append(r.Remarks, found...)
 	}
 	if r.Annotations != nil {
 		m.judge(r)
@@ -203,7 +207,11 @@ func (m *migration) values(r *result) error {
 	add(lost...)
 	o, remarks, err := hpa.Read(data)
 	if err != nil {
-		add(unread(err))
+		found := misfitsOf(data)
+		if len(found) == 0 {
+			found = []hpa.Remark{unread(err)}
+		}
+		add(found...)
 		return nil
 	}
 	add(remarks...)

@@ -1,4 +1,6 @@
-package lint
+// Package fitting makes a value of an API's type of a tree of JSON, as the API server does, and says of each part that does not fit where it is and what it
+// must be.
+package fitting
 
 import (
 	"cmp"
@@ -22,11 +24,19 @@ import (
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 )
 
-// fitting makes a value of an API's type of a tree of JSON, as the API server does, without what does not fit the type.
+// Fit makes a value of an API's type, to which into points, of the members of an object, as the API server does: names are the same only if their case is. What
+// does not fit the type is left out, and is a problem. Quantities that take long to read are bounded. The structs are those that were met before. Written is a
+// scalar as its text has it: what was read of Off is false. The error is why a part that fits could not be read.
+func Fit(members map[string]any, into any, known Structs, written func(path string, value any) string) (field.ErrorList, error) {
+	f := fitting{Structs: known, written: written}
+	err := f.all(members, reflect.ValueOf(into).Elem())
+	return f.problems, err
+}
+
+// fitting is one call of Fit.
 type fitting struct {
 	problems field.ErrorList
-	structs
-	// written is a scalar as the manifest has it: what was read of Off is false.
+	Structs
 	written func(path string, value any) string
 	// way leads to the part that is being fitted. Of most parts there is nothing to say, so that it is no path yet.
 	way []step
@@ -43,8 +53,8 @@ type step struct {
 	kind  reflect.Kind
 }
 
-// structs are where the fields of each struct are that was met, by their JSON names.
-type structs map[reflect.Type]map[string][]int
+// Structs are where the fields of each struct are that was met, by their JSON names.
+type Structs map[reflect.Type]map[string][]int
 
 // at is the path of the part that is being fitted.
 func (f *fitting) at() *field.Path {
@@ -98,7 +108,7 @@ func (f *fitting) fit(value any, into reflect.Value) bool {
 		text, ok := value.(string)
 		_, err := base64.StdEncoding.DecodeString(text)
 		return f.demand(ok && err == nil, value, "must be text in base64") && f.restored(value, known)
-	case *metav1.FieldsV1: // anything
+	case *metav1.FieldsV1, *json.RawMessage: // anything
 		return f.restored(value, known)
 	}
 	switch into.Kind() {
@@ -291,7 +301,7 @@ func shortened(text string) string {
 }
 
 // fieldsOf are where a struct has its fields, by their JSON names, those of inlined structs included.
-func (s structs) fieldsOf(t reflect.Type) map[string][]int {
+func (s Structs) fieldsOf(t reflect.Type) map[string][]int {
 	if known, ok := s[t]; ok {
 		return known
 	}

@@ -449,7 +449,7 @@ func TestManyEntries(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var file *File
-			clitest.Linear(t, 200, func(n int) func() {
+			clitest.Linear(t, 400, func(n int) func() {
 				file = &File{}
 				var all []*ScaledObject
 				for i := range n {
@@ -474,8 +474,8 @@ func TestManyEntries(t *testing.T) {
 					t.Errorf("entry %d is called %s", i, s.Name)
 				}
 			}
-			if len(names) < 400 {
-				t.Errorf("%d names of 400", len(names))
+			if len(names) < 800 {
+				t.Errorf("%d names of 800", len(names))
 			}
 		})
 	}

@@ -409,7 +409,6 @@ func TestRead(t *testing.T) {
 	}
 }
 
-// TestOneEntryForASystem: triggers that ask the same system share its entry, and those whose credentials may be others do not.
 // TestQuantitiesTakeNoTime: to read one of these, or to compare what was read, takes hours.
 func TestQuantitiesTakeNoTime(t *testing.T) {
 	for _, value := range []string{"1e999999999", "1e-999999999", "1" + strings.Repeat("0", 1000)} {
@@ -425,6 +424,7 @@ func TestQuantitiesTakeNoTime(t *testing.T) {
 	}
 }
 
+// TestOneEntryForASystem: triggers that ask the same system share its entry, and those whose credentials may be others do not.
 func TestOneEntryForASystem(t *testing.T) {
 	prometheus := func(query, more string) string {
 		return "{type: prometheus, metadata: {serverAddress: 'http://p', query: " + query + ", threshold: '1'}" + more + "}"

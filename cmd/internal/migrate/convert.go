@@ -279,12 +279,16 @@ func (m *migration) judge(r *result) {
 	if r.Workload != nil {
 		workload = m.workload(r)
 	}
+	at := "" // the object
+	if r.object.section != nil {
+		at = r.From.Name
+	}
 	v := review(r.Annotations, workload)
 	for _, p := range v.Problems {
-		refuse("", "", fmt.Sprintf("is not converted, because mini-hpa would refuse %s: %s", p.Field, p.ErrorBody()), "")
+		refuse(at, "", fmt.Sprintf("is not converted, because mini-hpa would refuse %s: %s", p.Field, p.ErrorBody()), "")
 	}
 	for _, w := range v.Warnings {
-		r.Remarks = append(r.Remarks, hpa.Remark{Path: "", Why: "is converted, with a warning: " + w.String()})
+		r.Remarks = append(r.Remarks, hpa.Remark{Path: at, Why: "is converted, with a warning: " + w.String()})
 	}
 	if r.Workload == nil {
 		return

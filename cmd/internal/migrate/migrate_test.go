@@ -266,7 +266,7 @@ func TestValues(t *testing.T) {
 		"a half":          {text: "autoscaling: {maxReplicas: 9.5, minReplicas: 2}", code: cli.ExitFailure, told: []string{"it is no whole number"}},
 		"twice the same":  {text: "autoscaling: {maxReplicas: 9, targetCPU: 50, targetCPUUtilizationPercentage: 60}", code: cli.ExitFailure, want: map[string]string{annotations.TargetCPU: "50", annotations.Max: "9"}, told: []string{"is not read: another value says the same"}},
 		"no most":         {text: "autoscaling: {enabled: true, minReplicas: 2}", code: cli.ExitFailure, told: []string{"autoscaling.maxReplicas is not here, so that nothing is made of it; add it, or convert what the chart renders"}},
-		"what is refused": {text: "autoscaling: {minReplicas: 9, maxReplicas: 2}", code: cli.ExitFailure, told: []string{"is not converted, because mini-hpa would refuse metadata.annotations[mini-hpa/max]"}},
+		"what is refused": {text: "image: web\n\nautoscaling: {minReplicas: 9, maxReplicas: 2}", code: cli.ExitFailure, told: []string{`:3: lost: values "autoscaling": autoscaling is not converted, because mini-hpa would refuse metadata.annotations[mini-hpa/max]`}},
 		"no behavior":     {text: "autoscaling: {maxReplicas: 9, behavior: fast}", code: cli.ExitFailure, told: []string{"cannot be read, so that nothing is made of it: "}},
 		"a quantity that takes hours": {text: "autoscaling:\n  maxReplicas: 9\n  metrics: [{type: Resource, resource: {name: cpu, target: {type: AverageValue, averageValue: '1e-999999999'}}}]\n", code: cli.ExitFailure,
 			told: []string{`:3: lost: values "autoscaling": autoscaling.metrics[0].resource.target.averageValue "1e-999999999" cannot be read, so that nothing is made of it: it must be at most 500 bytes long`}},

@@ -1,26 +1,26 @@
 package browser
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/mini-hpa/mini-hpa/test/npm"
 )
 
 // axe is the program by which others judge whether pages are for all: axe-core. The error is npm.ErrMissing where that is missing.
-var axe = sync.OnceValues(func() (string, error) {
-	modules, err := npm.Modules(filepath.Join("testdata", "axe"))
+func axe(ctx context.Context) (string, error) {
+	modules, err := npm.Modules(ctx, filepath.Join("testdata", "axe"))
 	if err != nil {
 		return "", err
 	}
 	text, err := os.ReadFile(filepath.Join(modules, "axe-core", "axe.min.js"))
 	return string(text), err
-})
+}
 
 // finding is what axe-core finds, and where.
 type finding struct {
@@ -58,7 +58,7 @@ func (b *tab) judged(script string) []finding {
 // TestOthersJudgeThePages: axe-core finds nothing on any page, in both schemes and on a telephone, and finds what is planted.
 func TestOthersJudgeThePages(t *testing.T) {
 	s := newStub(t, 0)
-	script, err := axe()
+	script, err := axe(t.Context())
 	switch {
 	case errors.Is(err, npm.ErrMissing) && os.Getenv("CI") != "true":
 		t.Skip(err)

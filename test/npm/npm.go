@@ -2,6 +2,7 @@
 package npm
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -16,7 +17,7 @@ var ErrMissing = errors.New("npm is not installed: apt-get install --no-install-
 
 // Modules is the node_modules of what dir, which holds a package.json and a package-lock.json, asks for. npm fetches it once for each lock file, into the user's
 // cache directory, and compares it with the checksums there. The error is ErrMissing where there is no npm.
-func Modules(dir string) (string, error) {
+func Modules(ctx context.Context, dir string) (string, error) {
 	if _, err := exec.LookPath("npm"); err != nil {
 		return "", ErrMissing
 	}
@@ -34,11 +35,11 @@ func Modules(dir string) (string, error) {
 	if _, err := os.Stat(modules); err == nil {
 		return modules, nil
 	}
-	return modules, fetch(dir, folder)
+	return modules, fetch(ctx, dir, folder)
 }
 
 // fetch has npm install what the lock file says into a folder, which is there as a whole or not at all.
-func fetch(dir, folder string) error {
+func fetch(ctx context.Context, dir, folder string) (err error) {
 	if err := os.MkdirAll(filepath.Dir(folder), 0o755); err != nil {
 		return err
 	}
@@ -46,11 +47,11 @@ func fetch(dir, folder string) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(part)
+	defer func() { err = errors.Join(err, os.RemoveAll(part)) }() // which is gone where it became the folder
 	if err := os.CopyFS(part, os.DirFS(dir)); err != nil {
 		return err
 	}
-	cmd := exec.Command("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--cache", filepath.Join(part, "cache"))
+	cmd := exec.CommandContext(ctx, "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--cache", filepath.Join(part, "cache"))
 	cmd.Dir = part
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("npm ci: %w\n%s", err, out)

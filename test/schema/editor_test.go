@@ -51,7 +51,7 @@ type message struct {
 // open is an editor that has opened a folder. It asks nobody for the schemas of other kinds of files.
 func open(t *testing.T, folder string, settings map[string]any) *editor {
 	t.Helper()
-	modules, err := npm.Modules(filepath.Join("testdata", "editor"))
+	modules, err := npm.Modules(t.Context(), filepath.Join("testdata", "editor"))
 	switch {
 	case errors.Is(err, npm.ErrMissing) && os.Getenv("CI") != "true":
 		t.Skip(err)

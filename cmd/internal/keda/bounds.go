@@ -26,7 +26,7 @@ func (c *conversion) bounds() {
 	if fewest != 1 {
 		c.all[annotations.Min] = strconv.Itoa(int(fewest))
 	}
-	if len(c.windows) > 0 && c.isUpDisabled() {
+	if len(c.hours) > 0 && c.isUpDisabled() {
 		c.lost("spec.triggers", "", "have hours, which add replicas here also while scaling up is disabled", "remove "+annotations.ScheduleKey+" for as long as it is")
 	}
 }
@@ -46,15 +46,15 @@ func (c *conversion) fewest(path string, awake int32) int32 {
 	case c.isUpDisabled():
 		c.lost(path, "0", is+"while scaling up is disabled nothing could wake it", fmt.Sprintf("set %s to \"0\" when it is allowed again", annotations.Min))
 		return least
-	case !c.tells() && len(c.windows) == 0 && awake == 0 && c.hasOnly("cpu", "memory"):
+	case !c.tells() && len(c.hours) == 0 && awake == 0 && c.hasOnly("cpu", "memory"):
 		c.tell(path, "0", is+"nothing else than CPU and memory could wake it, and KEDA keeps one then, too", "")
 		return least
-	case !c.tells() && len(c.windows) == 0:
+	case !c.tells() && len(c.hours) == 0:
 		c.lost(path, "0", is+"nothing that is converted could wake it", "")
 		return least
-	case c.tells() || len(c.metrics) == 0 || isAlways(c.windows):
+	case c.tells() || len(c.metrics) == 0 || isAlways(c.hours):
 	case c.hasOnly("cpu", "memory", "cron") && c.dropped == 0:
-		c.windows = append(c.windows, rest())
+		c.hours = append(c.hours, rest())
 		c.tell(path, "0", "is the last line of "+annotations.ScheduleKey+", as CPU and memory put nothing to sleep: replicas go as soon as the other lines are over, where KEDA waits for cooldownPeriod",
 			"let these lines end later, if work is still under way then")
 		return 0

@@ -22,7 +22,7 @@ type conversion struct {
 	file    *File
 	all     map[string]string
 	lines   []string
-	windows []window
+	hours   []hours
 	zone    string
 	remarks []hpa.Remark
 	// metrics are those that have no annotation of their own.

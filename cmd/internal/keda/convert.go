@@ -24,7 +24,7 @@ func Convert(o *ScaledObject, file *File) (map[string]string, []hpa.Remark) {
 	for i := range o.Spec.Triggers {
 		c.trigger(i)
 	}
-	if len(c.lines)+len(c.windows)+len(c.metrics) == 0 {
+	if len(c.lines)+len(c.hours)+len(c.metrics) == 0 {
 		c.lost("spec.triggers", "", "have nothing that mini-hpa can scale on, so that there are no annotations", "")
 		return nil, c.remarks
 	}
@@ -51,8 +51,8 @@ func (c *conversion) writeTriggers() {
 			}
 		}
 	}
-	if len(c.windows) > 0 {
-		c.all[annotations.ScheduleKey] = scheduleText(c.zone, c.windows)
+	if len(c.hours) > 0 {
+		c.all[annotations.ScheduleKey] = scheduleText(c.zone, c.hours)
 	}
 }
 
@@ -187,7 +187,7 @@ func (c *conversion) others() {
 		case key == annotations.GroupPausing+"force-activation":
 			if on, err := strconv.ParseBool(value); (on || err != nil) && c.all[annotations.Min] == "0" {
 				do := fmt.Sprintf("set %s to %q for as long as it lasts", annotations.Min, fmt.Sprint(max(1, valueOr(c.from.Spec.MinReplicaCount, 0))))
-				if slices.ContainsFunc(c.windows, func(w window) bool { return w.replicas == 0 }) {
+				if slices.ContainsFunc(c.hours, func(h hours) bool { return h.replicas == 0 }) {
 					do += ", and take the last line out of " + annotations.ScheduleKey
 				}
 				c.lost(path, value, "is lost: a workload that has nothing to do sleeps", do)

@@ -49,7 +49,7 @@ func (g *given) cron() {
 		return
 	}
 	g.zone = zone
-	g.windows = append(g.windows, windows(active, int(g.desired(replicas)))...)
+	g.hours = append(g.hours, hoursOf(active, int(g.desired(replicas)))...)
 }
 
 // desired is how many replicas there are at least in the hours of a trigger that asks for so many. With KEDA minReplicaCount and maxReplicaCount count at all
@@ -101,15 +101,15 @@ func week(start, end string) ([]bool, error) {
 	return active, nil
 }
 
-// windows are those minutes, with days of the same hours together.
-func windows(active []bool, replicas int) []window {
-	var all []window
+// hoursOf are those minutes, with days of the same hours together.
+func hoursOf(active []bool, replicas int) []hours {
+	var all []hours
 	add := func(day, from, to int) {
-		if at := slices.IndexFunc(all, func(w window) bool { return w.from == from && w.to == to }); at >= 0 {
+		if at := slices.IndexFunc(all, func(h hours) bool { return h.from == from && h.to == to }); at >= 0 {
 			all[at].days[day] = true
 			return
 		}
-		w := window{replicas: replicas, from: from, to: to}
+		w := hours{replicas: replicas, from: from, to: to}
 		w.days[day] = true
 		all = append(all, w)
 	}
@@ -123,7 +123,7 @@ func windows(active []bool, replicas int) []window {
 			for to < minutesOfDay && at(day, to) {
 				to++
 			}
-			// What goes on over midnight is one window, if it ends before it began the day before. Its second part is none of its own.
+			// What goes on over midnight is one line, if it ends before it began the day before. Its second part is none of its own.
 			switch {
 			case from == 0 && to < minutesOfDay && at(day+6, minutesOfDay-1) && to < begin(at, day+6):
 			case to == minutesOfDay && from > 0 && end(at, day+1) < from:

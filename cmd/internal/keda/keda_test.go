@@ -530,7 +530,7 @@ func TestCron(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			text := scheduleText("", windows(active, 5))
+			text := scheduleText("", hoursOf(active, 5))
 			if sorted(text) != sorted(test.want) {
 				t.Errorf("%q, want %q", text, test.want)
 			}

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// window is so many replicas at least, or none where that is 0, on these days of the week and at these minutes of the day.
-type window struct {
+// hours are a line of the schedule: so many replicas at least, or none where that is 0, on these days of the week and at these minutes of the day.
+type hours struct {
 	replicas int
 	days     [7]bool // the first is Sunday
 	from, to int
@@ -16,13 +16,13 @@ type window struct {
 
 const minutesOfDay = 24 * 60
 
-// rest is what comes after all other windows: no replicas at all other times.
-func rest() window {
-	return window{days: [7]bool{true, true, true, true, true, true, true}, to: minutesOfDay}
+// rest is what comes after all other lines: no replicas at all other times.
+func rest() hours {
+	return hours{days: [7]bool{true, true, true, true, true, true, true}, to: minutesOfDay}
 }
 
-// isAlways says whether there is a window for each minute of the week.
-func isAlways(all []window) bool {
+// isAlways says whether there is a line for each minute of the week.
+func isAlways(all []hours) bool {
 	var covered [7 * minutesOfDay]bool
 	for _, w := range all {
 		to := w.to
@@ -39,8 +39,8 @@ func isAlways(all []window) bool {
 }
 
 // scheduleText is the annotation. The first line that fits counts, so that the one with the most replicas is first.
-func scheduleText(zone string, all []window) string {
-	slices.SortStableFunc(all, func(a, b window) int { return cmp.Compare(b.replicas, a.replicas) })
+func scheduleText(zone string, all []hours) string {
+	slices.SortStableFunc(all, func(a, b hours) int { return cmp.Compare(b.replicas, a.replicas) })
 	var b strings.Builder
 	if zone != "" && zone != "UTC" {
 		fmt.Fprintf(&b, "zone %s\n", zone)

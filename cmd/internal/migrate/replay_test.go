@@ -437,9 +437,9 @@ func TestAFormulaIsLost(t *testing.T) {
 	}
 }
 
-// TestAScheduleWindow: s04 has hours alone. It has as many replicas as KEDA gives it, but for a minute after the window opens, in which KEDA's HPA doubles them step by
+// TestASchedule: s04 has hours alone. It has as many replicas as KEDA gives it, but for a minute after these begin, in which KEDA's HPA doubles them step by
 // step, and for the time after it closes, in which KEDA cools down.
-func TestAScheduleWindow(t *testing.T) {
+func TestASchedule(t *testing.T) {
 	r := scaledObjects(t)["s04"]
 	zone, err := time.LoadLocation("Asia/Kolkata")
 	if err != nil {
